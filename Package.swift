@@ -128,7 +128,7 @@ let package = Package(
             [
                 "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat",
                 "Patterns",
-                "Bytes",
+                "Bytes", "Compression", "Environment", crypto,
             ]),
 
         // Layer 3: services
@@ -332,7 +332,7 @@ let package = Package(
         tests("SchemaRules", ["Avro", "ProtobufFormat", "JSONSchema", "JSONFormat"]),
         tests("HTTPKit", ["Bytes", "JSONFormat", "Security", httpTypes, nio, nioPosix, logging]),
         tests("SchemaSerdes", ["SchemaRules", "JSONFormat"]),
-        tests("ConnectCore", ["JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
+        tests("ConnectCore", ["Compression", "JSONFormat", "SQLTypes", "SchemaRules", "Avro", "ProtobufFormat"]),
         tests("SQLShell", ["Bytes", "JSONFormat", "SQLClient", "HTTPKit", httpTypes, nio, logging]),
         tests("ConnectorJDBC", ["ConnectCore", "SQLTypes", "CSQLite"]),
         tests("JSONCalls", ["JSONFormat", "HTTPKit", httpTypes, nio, logging]),

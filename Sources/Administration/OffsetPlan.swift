@@ -6,6 +6,8 @@ package struct OffsetPlan: Sendable {
         case position(LogPosition)
         case shift(Int64)
         case current
+        /// To an offset of each partition's own; one that is not named stays where it is.
+        case each([TopicPartition: Int64])
     }
 
     package struct Row: Equatable, Sendable {
@@ -55,6 +57,7 @@ package struct OffsetPlan: Sendable {
         switch target {
         case .position: wanted = found ?? end
         case .current: wanted = old ?? end
+        case .each(let offsets): wanted = offsets[partition] ?? old ?? end
         case .shift(let count):
             guard let old else {
                 throw AdministrationFailure(

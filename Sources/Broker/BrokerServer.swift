@@ -245,8 +245,12 @@ package final class BrokerServer: Sendable {
                 case .corruptSegment: .dataDirectoryDamaged
                 default: .dataDirectoryUnusable
                 }
+            // What a folder holds that is not ours is told with its name already.
+            let reason = error.message + (error.cause.map { ": \($0)" } ?? "")
             throw BrokerError(
-                code, "data folder '\(configuration.dataDirectory)' cannot be used: \(error)")
+                code,
+                error.code == .unsupportedVersion
+                    ? reason : "data folder '\(configuration.dataDirectory)' cannot be used: \(reason)")
         }
     }
 

@@ -57,6 +57,10 @@ enum Program {
         } catch let failure as AdministrationFailure {
             end(CommandFailure(failure.message, hint: failure.hint))
         } catch {
+            let option = OptionHints.unknownOption(Swiftwater.message(for: error))
+            if let option, let hint = OptionHints.hint(for: option, in: arguments) {
+                end(.usage("unknown option '\(option)'", hint: hint))
+            }
             Swiftwater.exit(withError: error)
         }
     }

@@ -84,6 +84,9 @@ def test_folders_that_cannot_be_used(tmp_path):
     for folder, said in (("file/below", "a file stands"), ("strange", "the log folder of a Kafka broker")):
         code, found = findings("--quick", "--data-dir", tmp_path / folder, "--kafka", "127.0.0.1:0", *OFF)
         assert code == 1 and found["data folder"]["verdict"] == "problem" and said in found["data folder"]["text"]
+    # Root may write there, but there are no folders but the kernel's own.
+    code, found = findings("--quick", "--data-dir", "/proc/swiftwater-data", "--kafka", f"127.0.0.1:{free_port()}", *OFF)
+    assert code == 1 and found["data folder"]["verdict"] == "problem"
 
 
 def test_a_low_limit_of_files(tmp_path):

@@ -1,22 +1,34 @@
 """A disk that fails, and power cuts: acks=all means that the bytes were on the disk before the answer."""
 
 import random
+import re
 import threading
 import time
 
+import confluent_kafka
 import pytest
 
 from clients import Confluent, Record, create_topic
 from faults import FaultyBroker
 from jvm import JavaError
-from process import wait_until
+from process import free_port, wait_until
+from registry import Http
 from test_durability import ConfluentLoad, read_values
 from wire import Connection, api_versions, batch, batch_heads, fetch, produce
 
 
+SQL, CONNECT = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+
+
 @pytest.fixture
-def faulty(tmp_path):
-    broker = FaultyBroker(tmp_path).start()
+def flags():
+    """Of the program; roles that are asked for besides the broker."""
+    return ()
+
+
+@pytest.fixture
+def faulty(tmp_path, flags):
+    broker = FaultyBroker(tmp_path, flags=flags).start()
     yield broker
     broker.inflict(None)
     if broker.alive:
@@ -87,6 +99,87 @@ def test_power_cuts_with_many_partitions(faulty, seed):
     for partition in range(30):
         expected = [b"c-%d" % n for n in range(partition, sent, 30)]
         assert read_values(faulty.address, "t", partition) == expected, (partition, cuts)
+
+
+def committed_values(address, topic):
+    """The values of partition 0 up to its present end that a reader of committed records gets."""
+    consumer = confluent_kafka.Consumer({
+        "bootstrap.servers": address, "group.id": "assigned-only", "isolation.level": "read_committed",
+        "enable.auto.commit": False, "enable.partition.eof": True})  # fmt: skip
+    place = confluent_kafka.TopicPartition(topic, 0, 0)
+    try:
+        _, end = consumer.get_watermark_offsets(place, timeout=30)
+        consumer.assign([place])
+        values, deadline = [], time.monotonic() + 30
+        while time.monotonic() < deadline:
+            message = consumer.poll(1)
+            if message is None:
+                continue
+            if message.error():
+                assert message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF, message.error()
+                return values
+            values.append(message.value())
+            if message.offset() >= end - 1:
+                return values
+        raise AssertionError(f"the end of {topic}, {end}, was not reached")
+    finally:
+        consumer.close()
+
+
+@pytest.mark.deadline(240)
+@pytest.mark.parametrize("flags", [("--sql", SQL, "--connect", CONNECT, "--registry", "none", "--admin", "none")], ids=["roles"])
+@pytest.mark.parametrize("seed", range(2))
+def test_power_cuts_and_transactions_of_the_program_itself(faulty, tmp_path, seed):
+    """A query and a source, whose records are forced to disk when their transactions commit: each counts once."""
+    generator = random.Random(seed)
+    faulty.inflict("slow-sync 10")
+    create_topic(faulty.address, "n")
+    create_topic(faulty.address, "lines")
+    lines = tmp_path / "lines.txt"
+    lines.touch()
+    statements = """
+        CREATE STREAM n (v STRING) WITH (KAFKA_TOPIC = 'n', VALUE_FORMAT = 'DELIMITED');
+        CREATE STREAM copied WITH (KAFKA_TOPIC = 'copied') AS SELECT UCASE(v) AS v FROM n;
+        CREATE TABLE counted AS SELECT 1 AS k, COUNT(*) AS c FROM n GROUP BY 1;"""
+    body = {"ksql": statements, "streamsProperties": {"auto.offset.reset": "earliest"}}
+    answer = Http(f"http://{SQL}").ask("POST", "/ksql", body, Content_Type="application/json")
+    assert answer.status == 200, answer.body
+    config = {
+        "connector.class": "org.apache.kafka.connect.file.FileStreamSourceConnector", "file": str(lines), "topic": "lines",
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter"}
+    answer = Http(f"http://{CONNECT}").ask("PUT", "/connectors/lines/config", config, Content_Type="application/json")
+    assert answer.status == 201, answer.body
+    load = ConfluentLoad(faulty.address, "n", 0, "n")
+    cuts, written = [], 0
+    try:
+        for _ in range(5):
+            mark = load.count
+            with lines.open("a") as file:
+                file.writelines(f"{number}\n" for number in range(written, written + 500))
+            written += 500
+            copied = len(committed_values(faulty.address, "copied"))
+            wait_until(lambda: load.count > mark + 300, 60, f"load, after {cuts}", 0.05)  # noqa: B023
+            wait_until(
+                lambda: len(committed_values(faulty.address, "copied")) > copied, 60, f"copies, after {cuts}", 0.05)  # noqa: B023
+            time.sleep(generator.uniform(0, 0.5))
+            cuts.append(faulty.cut_power(generator))
+            faulty.start()
+    finally:
+        sent = load.stop()
+    assert any(cuts) and not load.failures, cuts
+    expected = [b"N-%d" % number for number in range(sent)]
+    wait_until(lambda: len(committed_values(faulty.address, "copied")) >= sent, 60, f"all copies, after {cuts}", 0.2)
+    assert committed_values(faulty.address, "copied") == expected, cuts
+    wait_until(lambda: len(committed_values(faulty.address, "lines")) >= written, 60, f"all lines, after {cuts}", 0.2)
+    assert committed_values(faulty.address, "lines") == [b"%d" % number for number in range(written)], cuts
+    ask = {"ksql": "SELECT c FROM counted WHERE k = 1;"}
+
+    def count():
+        answer = Http(f"http://{SQL}").ask("POST", "/query", ask, Content_Type="application/json")
+        found = re.search(rb'"columns":\[(\d+)\]', answer.body)
+        return found and int(found[1])
+
+    wait_until(lambda: count() == sent, 60, f"{sent} counted, after {cuts}", 0.2)
 
 
 def test_without_syncs_a_power_cut_takes_records(tmp_path):

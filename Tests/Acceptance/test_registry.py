@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from clients import end_offset
-from process import wait_until
+from process import binary, wait_until
 from registry import RegistryBroker, RegistryNode, record
 
 
@@ -312,6 +312,50 @@ def test_what_it_writes_is_what_the_original_reads(make):
     assert records[-1][1] is None and records[-2][1] is None
 
 
+class RegistryWithFile(RegistryBroker):
+    """A registry alone that runs with a file as it is written for the original."""
+
+    def __init__(self, folder, bootstrap, text, **options):
+        super().__init__(folder, **options)
+        self.file = folder / "schema-registry.properties"
+        self.file.write_text(
+            f"listeners=http://127.0.0.1:{self.registry_port}\nkafkastore.bootstrap.servers=PLAINTEXT://{bootstrap}\n{text}"
+        )
+
+    def command(self):
+        return [binary(), "start", "--roles", "registry", "--config", str(self.file), "--admin", "none"]
+
+
+def test_runs_with_the_file_of_the_original(make):
+    node = make(
+        RegistryWithFile,
+        make().address,
+        """
+kafkastore.topic=_schemas
+kafkastore.topic.replication.factor=1
+kafkastore.write.max.retries=5
+debug=false
+host.name=localhost
+inter.instance.protocol=http
+schema.registry.inter.instance.protocol=http
+master.eligibility=true
+avro.compatibility.level=full_transitive
+subject.search.default.limit=2
+subject.search.max.limit=3
+kafkagroup.session.timeout.ms=10000
+resource.extension.class=io.confluent.dekregistry.web.rest.DekRegistryResourceExtension
+metrics.jmx.prefix=kafka.schema.registry
+""",
+    )
+    http = node.http
+    for name in ("a", "b", "c", "d"):
+        assert http.register(name, record("x")).status == 200
+    assert http.get("/config").json == {"compatibilityLevel": "FULL_TRANSITIVE"}
+    assert http.get("/subjects").json == ["a", "b"]
+    assert http.get("/subjects?limit=3").json == ["a", "b", "c"]
+    assert http.get("/subjects?limit=4").json == ["a", "b"]
+
+
 # -- several nodes ---------------------------------------------------------------------------------------------------
 
 
@@ -427,6 +471,8 @@ def test_hostile_bodies(shared):
         (b"\xff\xfe\x00", 400),
         (b"[" * 200_000, 400),
         (b'{"schema":' + b"1" * 100 + b"}", 422),
+        (b'{"schema":{"type":"int"}}', 400),
+        (b'{"schema":"\\"int\\"","references":{}}', 400),
         (json.dumps({"schema": deep}).encode(), 422),
         (json.dumps({"schema": '{"type":"record","name":"R","fields":[{"name":"r","type":"R2"}]}'}).encode(), 422),
         (json.dumps({"schema": '{"type":"record","name":"R"}'}).encode(), 422),

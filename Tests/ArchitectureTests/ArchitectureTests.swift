@@ -37,7 +37,7 @@ private let allowed: [String: Set<String>] = [
     ],
     "ConnectCore": [
         "SchemaRules", "SchemaSerdes", "SQLTypes", "Avro", "ProtobufFormat", "JSONSchema", "JSONFormat", "Patterns",
-        "Bytes",
+        "Bytes", "Compression", "Environment", "Crypto",
     ],
     // Layer 3: services
     "JSONCalls": ["Bytes", "JSONFormat", "AsyncHTTPClient", "NIOCore", "NIOPosix", "NIOHTTP1", "NIOSSL"],

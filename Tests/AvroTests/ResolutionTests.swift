@@ -54,6 +54,14 @@ import Testing
             record(#"{"name":"a","type":"int"}"#), record(#"{"name":"u","type":["string","null"],"default":"d"}"#),
             .record([.int(1)]), .record([.union(branch: 0, .string("d"))])
         ),
+        // A default of a union is one of the first branch that it fits.
+        (
+            record(#"{"name":"a","type":"int"}"#),
+            record(
+                #"{"name":"u","type":["string","null"],"default":null},{"name":"v","type":["null","int","long"],"default":5}"#
+            ),
+            .record([.int(1)]), .record([.union(branch: 1, .null), .union(branch: 1, .int(5))])
+        ),
         // Java's readers do not ask for the names of records.
         (
             record(#"{"name":"a","type":"int"}"#), record(#"{"name":"a","type":"long"}"#, "n.S"), .record([.int(1)]),

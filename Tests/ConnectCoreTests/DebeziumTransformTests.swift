@@ -455,4 +455,171 @@ import Testing
     func `expressions that are none are refused`(condition: String) {
         #expect(throws: ConnectError.self) { try Self.chain("Filter", ["condition": condition]) }
     }
+
+    // MARK: times in another zone
+
+    private static let times = ConnectSchema.structure(
+        [
+            .init(
+                "micros", ConnectSchema(.int64, isOptional: true, name: "io.debezium.time.MicroTimestamp", version: 1)),
+            .init("nanos", ConnectSchema(.int64, isOptional: true, name: "io.debezium.time.NanoTimestamp", version: 1)),
+            .init("millis", ConnectSchema(.int64, isOptional: true, name: "io.debezium.time.Timestamp", version: 1)),
+            .init(
+                "zoned", ConnectSchema(.string, isOptional: true, name: "io.debezium.time.ZonedTimestamp", version: 1)),
+            .init("time", ConnectSchema(.string, isOptional: true, name: "io.debezium.time.ZonedTime", version: 1)),
+            .init("connect", .optionalTimestamp),
+            .init("day", ConnectSchema(.int32, isOptional: true, name: "io.debezium.time.Date", version: 1)),
+        ], name: "p.db.t.Value", isOptional: true)
+
+    /// January 11th, 2011, 16:40:30.123 as a wall shows it, and the same moment with a zone.
+    private static let shown: [ConnectValue] = [
+        .int64(1_294_764_030_123_000), .int64(1_294_764_030_123_456_789), .int64(1_294_764_030_123),
+        .string("2011-01-11T16:40:30.123456789+05:30"), .string("11:15:30.123789+05:30"), .instant(1_294_764_030_123),
+        .int32(14_985),
+    ]
+
+    private static func zoned(_ options: [String: String]) throws -> [ConnectValue] {
+        let envelope = ConnectSchema.structure(
+            [.init("before", times), .init("after", times), .init("source", source), .init("op", .string)],
+            name: "p.db.t.Envelope")
+        let row = ConnectValue.structure(ConnectStruct(times, values: shown))
+        let origin = ConnectStruct(source, values: [.string("t"), .int64(77)])
+        var record = event("c")
+        record.value = SchemaAndValue(
+            envelope,
+            .structure(ConnectStruct(envelope, values: [.null, row, .structure(origin), .string("c")])))
+        let output = try #require(try chain("TimezoneConverter", options).apply(record))
+        return try #require(output.value.value.structure?["after"]?.structure?.values)
+    }
+
+    /// By hand: walls at +05:30 are that much earlier in UTC; moments stay.
+    @Test func `times in the zone that is named`() throws {
+        let values = try Self.zoned(["converted.timezone": "+05:30"])
+        let early: Int64 = 19_800
+        #expect(values[0] == .int64(1_294_764_030_123_000 - early * 1_000_000))
+        #expect(values[1] == .int64(1_294_764_030_123_456_789 - early * 1_000_000_000))
+        #expect(values[2] == .int64(1_294_764_030_123 - early * 1000))
+        #expect(values[3...4] == Self.shown[3...4])
+        #expect(values[5] == .instant(1_294_764_030_123 - early * 1000))
+        #expect(values[6] == Self.shown[6])
+        let pacific = try Self.zoned(["converted.timezone": "America/Los_Angeles"])
+        #expect(pacific[2] == .int64(1_294_764_030_123 + 28_800_000))
+        #expect(pacific[3] == .string("2011-01-11T03:10:30.123456789-08:00"))
+        let utc = try Self.zoned(["converted.timezone": "UTC"])
+        #expect(utc[3] == .string("2011-01-11T11:10:30.123456789Z"))
+        #expect(utc[4] == .string("05:45:30.123789Z"))
+    }
+
+    @Test(arguments: [
+        (["include.list": "source:t:millis"], [2]), (["include.list": "source:t:after.millis,nosuch:x"], [2]),
+        (["include.list": "source:t"], [0, 1, 2, 5]), (["include.list": "topic:x"], []),
+        (["include.list": "t:micros,t:millis"], [0, 2]), (["include.list": "source:t:before.millis"], []),
+        (["exclude.list": "source:t:micros"], [1, 2, 5]), (["exclude.list": "source:t"], []),
+        (["exclude.list": "source:other"], [0, 1, 2, 5]),
+    ])
+    func `fields by table and topic`(options: [String: String], changed: [Int]) throws {
+        let values = try Self.zoned(options.merging(["converted.timezone": "+05:30"]) { $1 })
+        #expect(values.indices.filter { values[$0] != Self.shown[$0] } == changed)
+    }
+
+    @Test(arguments: [
+        ["converted.timezone": "Mars/Base"], ["converted.timezone": "+5"], [:], ["converted.timezone": ""],
+        ["converted.timezone": "UTC", "include.list": "source"],
+        ["converted.timezone": "UTC", "include.list": "source:a", "exclude.list": "source:b"],
+    ])
+    func `zones and lists that are none`(options: [String: String]) {
+        #expect(throws: ConnectError.self) { try Self.chain("TimezoneConverter", options) }
+    }
+
+    // MARK: other events
+
+    private static func other(_ type: String, _ options: [String: String]) throws -> TransformChain {
+        var properties = ["transforms": "x", "transforms.x.type": type]
+        for (name, value) in options { properties["transforms.x." + name] = value }
+        return try TransformChain(properties)
+    }
+
+    @Test func `rows that were read as insertions`() throws {
+        let chain = try Self.other("io.debezium.connector.mysql.transforms.ReadToInsertEvent", [:])
+        for (given, expected) in [("r", "c"), ("u", "u"), ("d", "d")] {
+            let output = try chain.apply(Self.event(given, after: "a"))
+            #expect(output?.value.value.structure?["op"] == .string(expected))
+        }
+    }
+
+    @Test(
+        arguments: [
+            (["CREATE"], "CREATE,ALTER", true), (["ALTER"], "CREATE", false), ([], "DATABASE", true),
+            ([], "CREATE", false),
+        ] as [([String], String, Bool)])
+    func `definitions by their kind`(kinds: [String], list: String, passes: Bool) throws {
+        let table = ConnectSchema.structure([.init("type", .string)])
+        let schema = ConnectSchema.structure(
+            [.init("tableChanges", .array(table))], name: "io.debezium.connector.mysql.SchemaChangeValue")
+        var record = Self.event("c")
+        let changes = kinds.map { ConnectValue.structure(ConnectStruct(table, values: [.string($0)])) }
+        record.value = SchemaAndValue(schema, .structure(ConnectStruct(schema, values: [.array(changes)])))
+        let options = ["schema.change.event.include.list": list]
+        #expect((try Self.chain("SchemaChangeEventFilter", options).apply(record) != nil) == passes)
+        #expect(try Self.chain("SchemaChangeEventFilter", options).apply(Self.event("c")) != nil)
+        #expect(throws: ConnectError.self) {
+            try Self.chain("SchemaChangeEventFilter", ["schema.change.event.include.list": "MAKE"])
+        }
+    }
+
+    @Test func `messages of the log as rows`() throws {
+        let block = ConnectSchema.structure([.init("prefix", .optionalString), .init("content", .optionalBytes)])
+        let schema = ConnectSchema.structure(
+            [.init("op", .string), .init("ts_ms", .optionalInt64), .init("message", block)],
+            name: "io.debezium.connector.postgresql.MessageValue")
+        func record(_ content: String) -> ConnectRecord {
+            var record = Self.event("c")
+            let message = ConnectStruct(block, values: [.string("p"), .bytes(Array(content.utf8))])
+            record.value = SchemaAndValue(
+                schema, .structure(ConnectStruct(schema, values: [.string("m"), .int64(5), .structure(message)])))
+            return record
+        }
+        let type = "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent"
+        let given = record(#"{"id": 1, "sub": {"a": "x"}, "none": null}"#)
+        let output = try #require(try Self.other(type, [:]).apply(given))
+        let event = try #require(output.value.value.structure)
+        #expect(event.schema.name == "io.debezium.connector.postgresql.MessageValue.Envelope")
+        #expect(event.schema.fields.map(\.name) == ["op", "ts_ms", "after"])
+        #expect(event["op"] == .string("c"))
+        #expect(output.key == .null)
+        let row = try #require(event["after"]?.structure)
+        #expect(row.schema.fields.map(\.name) == ["id", "sub"])
+        #expect(row["sub"]?.structure?.schema.name == "sub")
+        let nulls = try Self.other(type, ["fields.null.include": "true"]).apply(given)
+        #expect(nulls?.value.value.structure?["after"]?.structure?.schema.field("none")?.schema == .optionalBytes)
+        for content in ["text", "{", "[1]"] {
+            let error = #expect(throws: ConnectError.self) { try Self.other(type, [:]).apply(record(content)) }
+            #expect(error?.message.hasPrefix("Unable to parse logical decoding message content JSON string") == true)
+        }
+        #expect(try Self.other(type, [:]).apply(Self.event("c", after: "a")) == Self.event("c", after: "a"))
+    }
+
+    @Test func `vectors as JSON`() throws {
+        let vector = ConnectSchema(
+            .array, isOptional: true, name: "io.debezium.data.FloatVector", version: 1, valueSchema: .float32)
+        let sparse = ConnectSchema(
+            .structure, isOptional: true, name: "io.debezium.data.SparseDoubleVector", version: 1,
+            fields: [.init("dimensions", .int16), .init("vector", .map(.int16, .float64))])
+        let row = ConnectSchema.structure([.init("v", vector), .init("s", sparse)], isOptional: true)
+        let schema = ConnectSchema.structure([.init("id", .int32), .init("after", row)])
+        let parts = ConnectMap([(ConnectValue.int16(20), ConnectValue.float64(2)), (.int16(3), .float64(0.5))])
+        let values: [ConnectValue] = [
+            .array([.float32(1.5), .float32(-2)]),
+            .structure(ConnectStruct(sparse, values: [.int16(25), .map(parts)])),
+        ]
+        var record = Self.event("c")
+        record.value = SchemaAndValue(
+            schema,
+            .structure(ConnectStruct(schema, values: [.int32(1), .structure(ConnectStruct(row, values: values))])))
+        let output = try Self.chain("VectorToJsonConverter", [:]).apply(record)?.value.value.structure?["after"]?
+            .structure
+        #expect(output?["v"] == .string("{ \"values\": [1.5, -2.0] }"))
+        #expect(output?["s"] == .string("{ \"dimensions\": 25, \"vector\": { \"3\": 0.5, \"20\": 2.0 } }"))
+        #expect(output?.schema.field("v")?.schema.name == "io.debezium.data.Json")
+    }
 }

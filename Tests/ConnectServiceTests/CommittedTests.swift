@@ -6,8 +6,10 @@ import Testing
 
 /// What a source hears of what is stored: it lets go of it then.
 @Suite(.serialized) struct CommittedTests {
-    /// A source of ten lines that come after pauses, and asks at each `committed` how many there are.
+    /// A source of lines that come after pauses, and asks at each `committed` how many there are.
     private struct PausingSource: SourcePlugin {
+        var lineCount = 9
+        var pause = Duration.milliseconds(100)
         let stored: @Sendable () async -> Int
         let calls: Calls
 
@@ -40,12 +42,12 @@ import Testing
         func stop() async {}
 
         func poll() async throws(ConnectError) -> SourcePoll {
-            try? await Task.sleep(for: .milliseconds(100))
+            try? await Task.sleep(for: source.pause)
             let number = polled.withLock { polled in
-                if polled < 10 { polled += 1 }
+                if polled <= source.lineCount { polled += 1 }
                 return polled
             }
-            guard number < 10 else { return SourcePoll() }
+            guard number <= source.lineCount else { return SourcePoll() }
             return SourcePoll([
                 ConnectRecord(
                     topic: "lines", value: SchemaAndValue(.string, .string("line \(number)")),
@@ -56,7 +58,7 @@ import Testing
         }
 
         func committed() async throws(ConnectError) {
-            let polled = min(polled.withLock { $0 }, 9)
+            let polled = min(polled.withLock { $0 }, source.lineCount)
             let stored = await source.stored()
             source.calls.polledAndStored.withLock { $0.append((polled, stored)) }
         }
@@ -77,6 +79,22 @@ import Testing
             }
             let early = calls.polledAndStored.withLock { $0.filter { $0.stored < $0.polled } }
             #expect(early.isEmpty, "\(early)")
+        }
+    }
+
+    /// Commits that the pace puts off fall into polls, when nobody may be told.
+    @Test func `one that never rests is told, too`() async throws {
+        try await TestPlatform.with { platform in
+            let calls = Calls()
+            let source = PausingSource(lineCount: 500, pause: .milliseconds(10), stored: { 0 }, calls: calls)
+            try await platform.withWorker(plugins: [source]) { worker in
+                _ = try await worker.create("s", ["connector.class": "PausingSource"])
+                try await eventually("all told", within: .seconds(60)) {
+                    calls.polledAndStored.withLock { $0.contains { $0.polled == 500 } }
+                }
+            }
+            let between = calls.polledAndStored.withLock { $0.filter { (150..<490).contains($0.polled) } }
+            #expect(!between.isEmpty)
         }
     }
 }

@@ -98,6 +98,9 @@ import Testing
                     ))
                 #expect(answer.message.contains("test.CountingSourceConnector"))
                 #expect(answer.message.contains("Did you mean CountingSourceConnector?"))
+                // What lacks a word is not a word of another that is as long.
+                let short = try await worker.create("x", ["connector.class": "CountingConnector"])
+                #expect(short.message.contains("Did you mean CountingSourceConnector?"))
             }
         }
     }

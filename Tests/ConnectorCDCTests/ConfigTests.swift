@@ -191,6 +191,11 @@ import Testing
             ("topic.naming.strategy", "io.debezium.schema.DefaultRegexTopicNamingStrategy", false),
             ("topic.naming.strategy", "io.debezium.schema.SchemaTopicNamingStrategy", true),
             ("topic.naming.strategy", "io.debezium.schema.DefaultTopicNamingStrategy", true),
+            ("sourceinfo.struct.maker", "my.Maker", false), ("transaction.metadata.factory", "my.Factory", false),
+            (
+                "transaction.metadata.factory", "io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory",
+                true
+            ), ("openlineage.integration.enabled", "true", false), ("openlineage.integration.enabled", "false", true),
             ("notification.enabled.channels", "sink", false), ("notification.enabled.channels", "", true),
             ("post.processors", "reselector", false), ("post.processors", "", true),
         ])

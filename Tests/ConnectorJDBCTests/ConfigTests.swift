@@ -161,6 +161,28 @@ import Testing
                 + #""1969-12-31 23:59:59.999999-03:30","{\"x\\\"y\",NULL}"}"#)
     }
 
+    /// Arrays in an array are dimensions of one value; rows of such values are a text each.
+    @Test func `arrays of several dimensions of PostgreSQL`() {
+        let value = Cell.array([.array([.integer(1), .null]), .array([.text("a"), .integer(2)])])
+        #expect(CellText.string { PostgreSQLText.append(value, &$0) } == #"{{1,NULL},{"a",2}}"#)
+        #expect(
+            CellText.string { PostgreSQLText.appendArray([value], &$0) }
+                == #"{"{{1,NULL},{\"a\",2}}"}"#)
+    }
+
+    @Test func `texts of PostgreSQL have no zero bytes`() {
+        #expect(CellText.string { PostgreSQLText.append(.text("a\0b"), &$0) } == "ab")
+        #expect(CellText.string { PostgreSQLText.appendArray([.text("\0a\0")], &$0) } == #"{"a"}"#)
+    }
+
+    @Test func `decimals with a negative scale have whole numbers in MySQL`() throws {
+        let field = SinkField("d", .decimal(scale: -2, isOptional: true), isKey: false)
+        #expect(
+            try Dialect(.mysql).addColumns(TableID(name: "t"), [field]) == [
+                "ALTER TABLE `t` ADD `d` DECIMAL(65,0) NULL"
+            ])
+    }
+
     @Test func `of two rows with one key the later one stays`() {
         var rows = CellRows(columnCount: 2)
         for (key, value) in [(1, 10), (2, 20), (1, 11), (nil, 30), (nil, 31)] as [(Int64?, Int64)] {

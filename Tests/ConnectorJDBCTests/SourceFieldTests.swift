@@ -59,6 +59,20 @@ import Testing
         #expect(try decimal.value(.text("1.5")) == .decimal(SQLDecimal("1.500000000000000000000000000000")))
     }
 
+    /// As pgjdbc and Connector/J read times with a calendar of the zone; what crosses midnight fails there.
+    @Test(
+        arguments: [
+            ("UTC", "23:59:59.999", 86_399_999), ("UTC", "24:00:00", 86_400_000), ("Asia/Tokyo", "10:00:00", 3_600_000),
+            ("Asia/Tokyo", "05:00:00", 72_000_000), ("America/New_York", "20:00:00", 3_600_000),
+            ("Asia/Tokyo", "10:00:00+02", 28_800_000), ("UTC", "23:00:00-05", 14_400_000),
+        ] as [(String, String, Int64)])
+    func `times of the day are of the zone`(zone: String, text: String, millis: Int64) throws {
+        let mapping = SourceMapping(
+            numeric: .none, granularity: .connect, zone: try SinkOptions.zone("db.timezone", zone))
+        let column = ResultColumn(name: "c", type: .time, isOptional: true, typeName: "T")
+        #expect(try mapping.field(column)?.value(.text(text)) == .instant(millis))
+    }
+
     /// The texts are those that the original's documentation shows for its granularities.
     @Test(
         arguments: [

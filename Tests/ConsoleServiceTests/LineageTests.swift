@@ -99,6 +99,15 @@ import Testing
         for edge in lineage.edges { #expect(ids.contains(edge.from) && ids.contains(edge.to)) }
     }
 
+    @Test func `services that do not answer are told`() throws {
+        var silent = Surroundings()
+        silent.problems = [.sql: "gone", .connect: "refused"]
+        let lineage = Lineage(sample(), silent)
+        #expect(lineage.json["problems"]?.elements?.map { $0["service"]?.text } == ["connect", "sql"])
+        #expect(lineage.json["problems"]?.elements?.first?["message"]?.text == "refused")
+        #expect(Lineage(sample(), try surroundings()).json["problems"]?.elements?.isEmpty == true)
+    }
+
     @Test func `what needs attention comes with the worst first`() throws {
         var sample = sample()
         let letters = TopicPartition("archive-dlq", 0)

@@ -163,7 +163,7 @@ import Testing
                         ("POST", #"{"name":"k","kmsKeyId":"i"}"#, 422, invalid("kmsType")),
                         ("POST", #"{"name":"k","kmsType":"t","kmsKeyId":""}"#, 422, invalid("kmsKeyId")),
                         (
-                            "POST", #"{"name":"k","kmsType":"t","kmsKeyId":"i","kmsProps":[]}"#, 422,
+                            "POST", #"{"name":"k","kmsType":"t","kmsKeyId":"i","kmsProps":[]}"#, 400,
                             "'kmsProps' must be an object"
                         ),
                         ("POST", #"{"name":"k-1_ü","kmsType":"t","kmsKeyId":"i","unknown":1}"#, 200, #""kmsType":"t""#),
@@ -175,7 +175,7 @@ import Testing
                             invalid("version")
                         ),
                         (
-                            "POST /k/deks", #"{"subject":"s","algorithm":"DES","encryptedKeyMaterial":"AAEC"}"#, 422,
+                            "POST /k/deks", #"{"subject":"s","algorithm":"DES","encryptedKeyMaterial":"AAEC"}"#, 400,
                             "AES128_GCM"
                         ),
                         ("POST /k/test", nil, 422, invalid("shared")),

@@ -453,6 +453,19 @@ import Testing
         }
     }
 
+    @Test(arguments: ["SHOW TOPICS", "SHOW TOPICS -- all", "SHOW TOPICS;", "output JSON"])
+    func `the last statement of an argument may lack its semicolon`(text: String) async throws {
+        try await withShell([("/ksql", "", 200, "[]")]) { shell, _, asked in
+            _ = try await shell.run(argument: text)
+            let isStatement = text.hasPrefix("SHOW")
+            #expect(asked.lines.withLock { $0.count } == (isStatement ? 1 : 0))
+            await #expect(throws: ShellFailure.self) { try await shell.run(argument: "SHOW TOPICS; SELEC") }
+            guard isStatement, !text.hasSuffix(";") else { return }
+            // A file that ends so may have been cut off.
+            await #expect(throws: ShellFailure.self) { try await shell.run(text) }
+        }
+    }
+
     @Test func `statements before a bad one have answered`() async throws {
         let answer = #"""
             {"@type":"statement_error","error_code":40001,"message":"bad","statementText":"x","entities":[

@@ -36,6 +36,20 @@ import Testing
         print("avro-compat-java.json: \(cases.count) cases")
     }
 
+    /// From the same: an enum that has a default of its own, in a field that is new and has none, is compared with the
+    /// record around it.
+    @Test func `a new field of an enum with a default`() throws {
+        let old = try SchemaType.avro.read(#"{"type":"record","name":"R","fields":[]}"#)
+        let new = try SchemaType.avro.read(
+            #"{"type":"record","name":"R","fields":[{"name":"e","type":{"type":"enum","name":"E","symbols":["A"],"default":"A"}}]}"#
+        )
+        let found = new.incompatibilities(reading: old, policy: .strict)
+        #expect(
+            found.map(\.message) == [
+                "{errorType:'TYPE_MISMATCH', description:'The type (path '/fields/0/type') of a field in the new schema does not match with the old schema', additionalInfo:'reader type: ENUM not compatible with writer type: RECORD'}"
+            ])
+    }
+
     /// From `SchemaCompatibility` of Avro 1.11.3 and the registry's `Difference`.
     @Test func `messages are the original's`() throws {
         let new = try SchemaType.avro.read(

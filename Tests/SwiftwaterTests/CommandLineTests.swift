@@ -19,6 +19,81 @@ import Testing
         #expect(failure.map { SchemaConfig.message(for: $0) }?.contains("'normalize'") == true)
     }
 
+    /// What people type who know Kafka's own tools.
+    @Test(
+        arguments: [
+            (["consume", "t", "--from-beginning"], "--from beginning"),
+            (["produce", "--topic", "t"], "without --topic"),
+            (["topic", "--list"], "'swiftwater topic list'"), (["-b", "h:1", "topic", "list"], "behind the command"),
+            (["group", "describe", "--group", "g"], "without --group"), (["topic", "list", "--json"], "-o json"),
+            (["topic", "describe", "--unavailable-partitions"], "--only"),
+            (["topic", "list", "--zookeeper", "z"], "-b "),
+        ] as [([String], String)])
+    func `options of other tools are told by their names here`(arguments: [String], words: String) {
+        let failure = #expect(throws: (any Error).self) { try Swiftwater.parseAsRoot(arguments) }
+        let option = failure.flatMap { OptionHints.unknownOption(Swiftwater.message(for: $0)) }
+        #expect(
+            option.flatMap { OptionHints.hint(for: $0, in: arguments) }?.contains(words) == true, "\(option ?? "-")")
+    }
+
+    @Test func `help is asked about what there is`() throws {
+        let failure = #expect(throws: CommandFailure.self) {
+            try CommandNames.check(["help", "topics"], in: Swiftwater.self)
+        }
+        #expect(failure?.message == "unknown command 'topics': did you mean 'topic'?")
+        try CommandNames.check(["help", "topic", "list"], in: Swiftwater.self)
+        try CommandNames.check(["topic", "help"], in: Swiftwater.self)
+    }
+
+    /// By hand from Kafka's rule for new topics: leaders go round, and further replicas begin one later with every round.
+    @Test func `replicas are spread over brokers`() throws {
+        func topic(_ name: String, _ partitions: Int32, replicas: [Int32]) -> TopicDescription {
+            TopicDescription(
+                name: name, isInternal: false,
+                partitions: (0..<partitions).map {
+                    PartitionDescription(partition: $0, leader: 1, replicas: replicas, inSyncReplicas: replicas)
+                })
+        }
+        let plan = try ReassignmentPlan.spread([topic("t", 6, replicas: [1, 2])], over: [1, 2, 3], replicaCount: nil)
+        #expect(plan.rows.map(\.replicas) == [[1, 2], [2, 3], [3, 1], [1, 3], [2, 1], [3, 2]])
+        let two = try ReassignmentPlan.spread(
+            [topic("t", 1, replicas: [1]), topic("u", 1, replicas: [1])], over: [4, 5], replicaCount: 2)
+        #expect(two.rows.map(\.replicas) == [[4, 5], [5, 4]])
+        #expect(
+            try ReassignmentPlan.spread([topic("t", 1, replicas: [1])], over: [9], replicaCount: nil).rows[0].replicas
+                == [9])
+        #expect(throws: CommandFailure.self) {
+            try ReassignmentPlan.spread([topic("t", 1, replicas: [1, 2])], over: [1], replicaCount: nil)
+        }
+        #expect(try ReassignmentPlan.parse(String(decoding: plan.json.bytes, as: UTF8.self), file: "f") == plan)
+    }
+
+    @Test(arguments: [
+        "", "[]", #"{"partitions": []}"#, #"{"partitions": [{"topic": "t", "partition": 0}]}"#,
+        #"{"partitions": [{"topic": "t", "partition": 0, "replicas": [1, 1]}]}"#,
+        #"{"partitions": [{"topic": "t", "partition": 0, "replicas": ["1"]}]}"#,
+        #"{"partitions": [{"topic": "t", "partition": 99999999999, "replicas": [1]}]}"#,
+        #"{"partitions": [{"topic": "t", "partition": 0, "replicas": [1]}, {"topic": "t", "partition": 0, "replicas": [2]}]}"#,
+    ])
+    func `a plan that is none is refused`(text: String) {
+        let failure = #expect(throws: CommandFailure.self) { try ReassignmentPlan.parse(text, file: "plan.json") }
+        #expect(failure?.message.contains("plan.json") == true)
+    }
+
+    @Test func `offsets of a file are those of Kafka's tool, or of our own`() throws {
+        let expected = [TopicPartition("t", 0): Int64(5), TopicPartition("t", 1): 6]
+        for text in [
+            "t,0,5\nt,1,6\n", "\"t\",0,5\r\nt, 1, 6", "g,t,0,5\nother,t,0,9\ng,t,1,6",
+            #"{"group": "g", "partitions": [{"topic": "t", "partition": 0, "old": 1, "new": 5}, {"topic": "t", "partition": 1, "offset": 6}]}"#,
+        ] {
+            #expect(try OffsetFile.parse(text, of: "g", file: "f") == expected)
+        }
+        for text in ["", "t,0", "t,0,-1", "t,-1,0", "t,0,5\nt,0,6", "other,t,0,1", "{}", "{", #"{"partitions": [{}]}"#]
+        {
+            #expect(throws: CommandFailure.self) { try OffsetFile.parse(text, of: "g", file: "f") }
+        }
+    }
+
     @Test func `statements may begin with a comment`() throws {
         #expect(try SQLCommand.parse(["-e", "-- all\nSHOW STREAMS;"]).execute == ["-- all\nSHOW STREAMS;"])
     }
@@ -142,6 +217,8 @@ import Testing
     @Test(
         arguments: [
             ("connect to h: broker certificate could not be verified, verify that", "ssl.ca.location=FILE"),
+            ("error:0A000086:SSL routines::certificate verify failed", "ssl.ca.location=FILE"),
+            ("failed to resolve 'nohost:9092': Name or service not known", "name of the host"),
             ("might be caused by incorrect security.protocol configuration (connecting to a SSL listener?)", "TLS"),
             (
                 "disconnected: verify that security.protocol is correct, broker might require SASL auth",

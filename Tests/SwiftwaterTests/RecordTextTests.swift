@@ -61,7 +61,7 @@ import Testing
     func `a value that is not JSON is no record in this format`(bytes: [UInt8], fits: Bool) {
         var record = Self.record
         record.value = ByteBuffer(bytes: bytes)
-        func isTaken(_ strict: StrictJSON) -> Bool {
+        func isTaken(_ strict: StrictFormats) -> Bool {
             do {
                 try strict.check(record)
                 return true
@@ -69,12 +69,68 @@ import Testing
                 return false
             }
         }
-        #expect(isTaken(StrictJSON(key: false, value: true)) == fits)
-        #expect(isTaken(StrictJSON(key: false, value: false)))
-        #expect(!isTaken(StrictJSON(key: true, value: false)))  // "k"
+        #expect(isTaken(StrictFormats(value: .json)) == fits)
+        #expect(isTaken(StrictFormats()))
+        #expect(!isTaken(StrictFormats(key: .json)))  // "k"
         record.key = nil
         record.value = nil
-        #expect(isTaken(StrictJSON(key: true, value: true)))
+        #expect(isTaken(StrictFormats(key: .json, value: .json)))
+    }
+
+    /// By Java's `DataOutput` and IEEE 754, as Kafka's serializers have it.
+    @Test(
+        arguments: [
+            (.short, "-2", [0xFF, 0xFE]), (.int, "7", [0, 0, 0, 7]), (.int, "-2147483648", [0x80, 0, 0, 0]),
+            (.long, "1099511627776", [0, 0, 1, 0, 0, 0, 0, 0]), (.float, "-1.5", [0xBF, 0xC0, 0, 0]),
+            (.double, "0.1", [0x3F, 0xB9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9A]),
+            (.double, "-Infinity", [0xFF, 0xF0, 0, 0, 0, 0, 0, 0]), (.double, "NaN", [0x7F, 0xF8, 0, 0, 0, 0, 0, 0]),
+            (.base64, "/+8=", [0xFF, 0xEF]), (.base64, "", []),
+        ] as [(ByteFormat, String, [UInt8])])
+    func `numbers and base64 go in and out`(format: ByteFormat, text: String, bytes: [UInt8]) throws {
+        #expect(try format.decode(text.utf8) == bytes)
+        #expect(String(decoding: format.encode(bytes), as: UTF8.self) == text)
+        var record = Self.record
+        (record.key, record.value) = (ByteBuffer(bytes: bytes), ByteBuffer(bytes: bytes))
+        var printer = RecordPrinter(layout: .json)
+        (printer.keyFormat, printer.valueFormat) = (format, format)
+        var parser = RecordParser(input: .json)
+        (parser.keyFormat, parser.valueFormat) = (format, format)
+        let read = try parser.record(printer.line(record).dropLast())
+        #expect(read.key == record.key && read.value == record.value)
+    }
+
+    @Test(
+        arguments: [
+            (.int, "7.5"), (.int, "2147483648"), (.short, "40000"), (.long, ""), (.long, " 1"), (.float, "x"),
+            (.base64, "a"), (.base64, "a b="),
+        ] as [(ByteFormat, String)])
+    func `what is no number of the format is refused`(format: ByteFormat, text: String) {
+        let failure = #expect(throws: CommandFailure.self) { try format.decode(text.utf8) }
+        #expect(failure?.message.hasPrefix("not ") == true)
+    }
+
+    @Test(arguments: [(.int, 3), (.int, 8), (.long, 4), (.double, 0), (.short, 4)] as [(ByteFormat, Int)])
+    func `a number of another size is no record in this format`(format: ByteFormat, count: Int) {
+        var record = Self.record
+        record.value = ByteBuffer(bytes: [UInt8](repeating: 1, count: count))
+        #expect(throws: (any Error).self) { try StrictFormats(value: format).check(record) }
+        record.value = nil
+        #expect(throws: Never.self) { try StrictFormats(value: format).check(record) }
+    }
+
+    @Test func `lines may begin with headers`() throws {
+        var parser = RecordParser()
+        parser.headerSeparator = "|"
+        parser.keySeparator = ":"
+        parser.headers = [RecordHeader(key: "all", value: [1])]
+        let record = try parser.record(Array("a=1,b=x=y,c=|k:v|w".utf8))
+        #expect(record.key == ByteBuffer(string: "k") && record.value == ByteBuffer(string: "v|w"))
+        #expect(record.headers.map(\.key) == ["all", "a", "b", "c"])
+        #expect(record.headers.map(\.value) == [[1], Array("1".utf8), Array("x=y".utf8), []])
+        #expect(try parser.record(Array("|k:v".utf8)).headers.count == 1)
+        for line in ["k:v", "a|k:v", "=1|k:v"] {
+            #expect(throws: CommandFailure.self) { try parser.record(Array(line.utf8)) }
+        }
     }
 
     @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])

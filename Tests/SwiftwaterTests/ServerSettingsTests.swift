@@ -127,6 +127,41 @@ import Testing
         #expect(settings.sql == nil)
     }
 
+    /// As files of the registry for several nodes have them.
+    @Test func `what the original registry knows and is not here is passed over or refused`() throws {
+        let common = [
+            "listeners": "http://127.0.0.1:18081", "kafkastore.bootstrap.servers": "PLAINTEXT://k:9092",
+            "master.eligibility": "false", "avro.compatibility.level": "full", "schema.search.max.limit": "10",
+        ]
+        let passed = [
+            "inter.instance.protocol": "http", "kafkastore.write.max.retries": "5", "schema.cache.expiry.secs": "300",
+            "kafkagroup.session.timeout.ms": "10000", "dos.filter.enabled": "false",
+            "metrics.jmx.prefix": "kafka.schema.registry",
+            "resource.extension.class": "io.confluent.dekregistry.web.rest.DekRegistryResourceExtension",
+        ]
+        let registry = [("roles", "--roles", "registry")]
+        let settings = try settings(file: common.merging(passed) { $1 }, flags: registry)
+        #expect(settings.withoutUse == passed.keys.sorted())
+        #expect(settings["leader.eligibility"].text == "false")
+        #expect(settings["schema.compatibility.level"].text == "full")
+        #expect(settings["schema.search.max.limit"].text == "10")
+        #expect(settings["schema.search.default.limit"].text == "1000")
+        for (name, value, words) in [
+            ("metadata.encoder.secret", "s", "no encryption of sensitive properties"),
+            ("kafkastore.connection.url", "z:2181", "kafkastore.bootstrap.servers"),
+            (
+                "resource.extension.class", "a.DekRegistryResourceExtension, a.SecurityResourceExtension",
+                "no class a.Sec"
+            ),
+            ("dos.filter.enabled", "true", "no limits of requests"), ("kafkastore.tpoic", "s", "did you mean"),
+        ] {
+            let failure = #expect(throws: CommandFailure.self) {
+                try self.settings(file: common.merging([name: value]) { $1 }, flags: registry)
+            }
+            #expect(failure?.text.contains(words) == true, "\(failure?.text ?? "")")
+        }
+    }
+
     /// As Kafka's own file is for one process that is broker and controller.
     @Test func `a file for Kafka is taken`() throws {
         let settings = try settings(

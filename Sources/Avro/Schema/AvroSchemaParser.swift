@@ -30,7 +30,7 @@ extension AvroSchema {
     }
 }
 
-/// Builds the types of a schema from JSON. The rules and most messages are those of Java's `Schema.Parser`, 1.11.
+/// Builds the types of a schema from JSON. The rules and most messages are those of Java's `Schema.Parser`, 1.12.
 struct AvroSchemaParser {
     typealias Members = [(String, JSONValue)]
 
@@ -132,7 +132,7 @@ struct AvroSchemaParser {
     ) throws(AvroError) -> AvroSchema.ID {
         let name = try self.name(json, in: namespace)
         var record = AvroRecord(name: name, isError: isError)
-        record.aliases = try aliases(json).map { AvroName($0, in: name.namespace) }
+        record.aliases = try aliases(json, in: name.namespace)
         record.doc = json["doc"]?.text
         let id = try define(name, AvroType(kind: .record(record)))
         guard let fields = json["fields"]?.elements else {
@@ -192,7 +192,7 @@ struct AvroSchemaParser {
             symbols.append(symbol)
         }
         var enumeration = AvroEnumeration(name: name, symbols: symbols)
-        enumeration.aliases = try aliases(json).map { AvroName($0, in: name.namespace) }
+        enumeration.aliases = try aliases(json, in: name.namespace)
         enumeration.doc = json["doc"]?.text
         if let symbol = json["default"]?.text {
             guard seen.contains(symbol) else {
@@ -211,7 +211,7 @@ struct AvroSchemaParser {
         }
         guard size >= 0 else { throw Self.invalid("Malformed data. Length is negative: \(size)") }
         var fixed = AvroFixed(name: name, size: Int(size))
-        fixed.aliases = try aliases(json).map { AvroName($0, in: name.namespace) }
+        fixed.aliases = try aliases(json, in: name.namespace)
         fixed.doc = json["doc"]?.text
         return try define(name, AvroType(kind: .fixed(fixed)))
     }
@@ -250,6 +250,12 @@ struct AvroSchemaParser {
             if seen.insert(alias).inserted { aliases.append(alias) }
         }
         return aliases
+    }
+
+    /// Aliases of a named type, each full name once, as Java keeps a set of them.
+    private func aliases(_ json: JSONValue, in namespace: String?) throws(AvroError) -> [AvroName] {
+        var seen: Set<AvroName> = []
+        return try aliases(json).map { AvroName($0, in: namespace) }.filter { seen.insert($0).inserted }
     }
 
     /// Letters and digits of any script, as in Java, where the specification has only those of ASCII.

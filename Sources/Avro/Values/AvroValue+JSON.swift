@@ -17,8 +17,8 @@ extension AvroSchema {
         return try reading.value(json, root, isDefault: false, 0)
     }
 
-    /// The value of a default of a field of this type. In a default a union's value is one of its first branch, and
-    /// stands there without the branch's name.
+    /// The value of a default of a field of this type. In a default a union's value is one of the first branch that it
+    /// fits (until Avro 1.11: of the first branch), and stands there without the branch's name.
     ///
     /// - Throws: `.invalidSchema` when it does not fit.
     package func defaultValue(_ json: JSONValue) throws(AvroError) -> AvroValue {
@@ -67,8 +67,8 @@ extension AvroSchema {
     }
 }
 
-/// Values that may still be filled in while the defaults of a schema are read: defaults may lack fields again, which
-/// doubles with every level of a schema made for that.
+/// Values that may still be filled in while the defaults of a schema are read: defaults may lack fields again, and be
+/// tried with branch after branch, which doubles with every level of a schema made for that.
 package struct AvroDefaultsLeft: Sendable {
     private static let weightMax = 1 << 18
     private var weight = Self.weightMax
@@ -80,7 +80,8 @@ package struct AvroDefaultsLeft: Sendable {
         guard weight >= 0 else {
             weight = 0
             throw AvroError(
-                .tooLarge, "more than \(Self.weightMax) values where fields of defaults take their default")
+                .tooLarge,
+                "more than \(Self.weightMax) values where fields of defaults take their default, or branches are tried")
         }
     }
 }
@@ -149,10 +150,7 @@ private struct JSONReading {
     private mutating func union(
         _ json: JSONValue, _ branches: [AvroSchema.ID], isDefault: Bool, _ depth: Int
     ) throws(AvroError) -> AvroValue {
-        if isDefault {
-            guard let first = branches.first else { throw Self.mismatch(json, "nothing, the union has no branches") }
-            return .union(branch: 0, try value(json, first, isDefault: true, depth + 1))
-        }
+        if isDefault { return try defaultOfUnion(json, branches, depth) }
         let name: String
         let inner: JSONValue
         if json == .null {
@@ -172,6 +170,23 @@ private struct JSONReading {
         } catch {
             throw error.at(name)
         }
+    }
+
+    /// - SeeAlso: Apache Avro specification 1.12, "Complex Types", of the defaults of fields.
+    private mutating func defaultOfUnion(
+        _ json: JSONValue, _ branches: [AvroSchema.ID], _ depth: Int
+    ) throws(AvroError) -> AvroValue {
+        var misfit: AvroError?
+        for (index, branch) in branches.enumerated() {
+            if index > 0 { try take(json) }
+            do throws(AvroError) {
+                return .union(branch: index, try value(json, branch, isDefault: true, depth + 1))
+            } catch {
+                guard error.code == .malformed else { throw error }
+                misfit = misfit ?? error
+            }
+        }
+        throw misfit ?? Self.mismatch(json, "nothing, the union has no branches")
     }
 
     private mutating func record(

@@ -249,6 +249,7 @@ final class EmbeddedTransactionalWriter: TransactionalWriter {
     func sendOffsets(
         _ offsets: [TopicPartition: CommittedOffset], of member: GroupIdentity
     ) async throws(ClusterError) {
+        writer.force()  // beside the offsets: they come last, as a rule
         try await transaction.sendOffsets(offsets, of: member)
     }
 
@@ -258,6 +259,7 @@ final class EmbeddedTransactionalWriter: TransactionalWriter {
     }
 
     func abort() async throws(ClusterError) {
+        writer.forget()
         await writer.flush()
         try await transaction.end(commits: false)
     }

@@ -9,11 +9,16 @@ import Synchronization
 
 /// Writes to the broker in this process. An append is done when `submit` returns; the receipt waits for the disk where
 /// the mode asks for it. As no answer can get lost on the way, `idempotent` needs no sequence numbers here.
+///
+/// Of a transaction only the whole has to be on disk, and when it commits: until `flush` its records are not forced, and
+/// their receipts do not wait. With this process the transaction is over too, so that nobody can commit the rest of it.
 final class EmbeddedWriter: RecordWriter {
     /// The Produce version whose rules apply: the newest, which allows every codec.
     private static let rulesVersion: Int16 = 13
     /// Records of one submit are split into batches of about this size.
     private static let batchByteCountMax = 512 << 10
+    /// So much of a transaction waits for its end before it is forced.
+    private static let unforcedByteCountMax = 8 << 20
 
     private let cluster: EmbeddedCluster
     /// What the records are a part of; nil outside of transactions.
@@ -23,6 +28,8 @@ final class EmbeddedWriter: RecordWriter {
     private let isClosed = Atomic<Bool>(false)
     /// Receipts that are not answered yet.
     private let pending = Mutex<[ObjectIdentifier: WriteReceipt]>([:])
+    /// Of a transaction: where each log must be durable up to, and of how many bytes.
+    private let unforced = Mutex<(ends: [ObjectIdentifier: (Partition, Int64)], byteCount: Int)>(([:], 0))
 
     init(_ cluster: EmbeddedCluster, _ mode: WriterMode, _ transaction: EmbeddedTransaction? = nil) {
         self.cluster = cluster
@@ -56,18 +63,31 @@ final class EmbeddedWriter: RecordWriter {
         var positions = [RecordPosition](repeating: RecordPosition(partition: 0, offset: -1), count: records.count)
         var syncs: [(Partition, Int64)] = []
         var failure: ClusterError?
+        var hasAppended = false
+        // What was appended before is not told of any more, so that it must not be committed.
+        func failed(_ error: ClusterError) -> ClusterError {
+            if hasAppended { transaction?.fail(error) }
+            return error
+        }
         let byteCountMax = min(
             Self.batchByteCountMax, topic.config.rules.byteCountMax, Int(clamping: topic.config.log.segmentBytes))
         for (number, indexes) in byPartition.sorted(by: { $0.key < $1.key }) {
             guard let partition = topic.partition(number) else {
-                throw ClusterError(.unknownTopicOrPartition, "partition \(name)-\(number) does not exist")
+                throw failed(ClusterError(.unknownTopicOrPartition, "partition \(name)-\(number) does not exist"))
             }
             var rest = indexes[...]
             var end: Int64?
             while !rest.isEmpty {
-                let (batch, taken) = try Self.batch(records, rest, now: now, byteCountMax: byteCountMax)
+                let batch: [UInt8]
+                let taken: Int
+                do throws(ClusterError) {
+                    (batch, taken) = try Self.batch(records, rest, now: now, byteCountMax: byteCountMax)
+                } catch {
+                    throw failed(error)
+                }
                 do throws(ClusterError) {
                     let (appended, addition) = try append(ByteBuffer(bytes: batch), partition, topic, now)
+                    hasAppended = true
                     if let addition { syncs.append((addition.partition, addition.offset)) }
                     for (delta, index) in rest.prefix(taken).enumerated() {
                         positions[index] = RecordPosition(
@@ -105,11 +125,24 @@ final class EmbeddedWriter: RecordWriter {
     }
 
     func flush() async {
+        force()
         for receipt in pending.withLock({ Array($0.values) }) {
             // The failure is the receipt's to tell.
             _ = try? await receipt.positions()
         }
     }
+
+    /// Begins to force what was written of the transaction so far.
+    func force() {
+        let syncs = unforced.withLock { unforced in
+            defer { unforced = ([:], 0) }
+            return Array(unforced.ends.values)
+        }
+        if !syncs.isEmpty { _ = forced(syncs, .success([])) }
+    }
+
+    /// The transaction does not count: nothing of it needs to be on disk.
+    func forget() { unforced.withLock { $0 = ([:], 0) } }
 
     func close() async {
         isClosed.store(true, ordering: .releasing)
@@ -147,6 +180,7 @@ final class EmbeddedWriter: RecordWriter {
         _ batch: ByteBuffer, _ partition: Partition, _ topic: Topic, _ now: Int64
     ) throws(ClusterError) -> (AppendResult, TransactionCoordinators.Addition?) {
         guard let transaction else { return try append(batch, partition, topic, nil, now) }
+        unforced.withLock { $0.byteCount += batch.readableBytes }
         return try transaction.append(batch, to: TopicPartition(topic.name, partition.index)) {
             stamped throws(ClusterError) in try append(stamped, partition, topic, transaction.id, now)
         }
@@ -169,22 +203,39 @@ final class EmbeddedWriter: RecordWriter {
     private func receipt(
         _ positions: [RecordPosition], _ syncs: [(Partition, Int64)], _ refusal: ClusterError? = nil
     ) -> WriteReceipt {
-        guard waitsForDisk, cluster.node.syncsBeforeAnswer, !syncs.isEmpty else {
-            return WriteReceipt(refusal.map { .failure($0) } ?? .success(positions))
+        let outcome = refusal.map { Result.failure($0) } ?? .success(positions)
+        guard waitsForDisk, cluster.node.syncsBeforeAnswer, !syncs.isEmpty else { return WriteReceipt(outcome) }
+        guard transaction != nil else { return forced(syncs, outcome) }
+        let isMuch = unforced.withLock { unforced in
+            for (partition, offset) in syncs {
+                let key = ObjectIdentifier(partition)
+                unforced.ends[key] = (partition, max(offset, unforced.ends[key]?.1 ?? 0))
+            }
+            return unforced.byteCount > Self.unforcedByteCountMax
         }
+        if isMuch { force() }
+        return WriteReceipt(outcome)
+    }
+
+    /// A receipt with that outcome once all logs are durable up to those offsets.
+    private func forced(
+        _ syncs: [(Partition, Int64)], _ outcome: Result<[RecordPosition], ClusterError>
+    ) -> WriteReceipt {
         let receipt = WriteReceipt()
         let key = ObjectIdentifier(receipt)
         pending.withLock { $0[key] = receipt }
         let left = SyncCount(syncs.count)
         for (partition, offset) in syncs {
             cluster.node.syncScheduler.sync(partition, upTo: offset) { [self] failure in
-                guard let outcome = left.finish(failure) else { return nil }
-                if let failure = outcome.failure {
+                // Of a partition that was deleted in the middle of a transaction nothing has to be kept.
+                let failure = transaction != nil && partition.isDeleted ? nil : failure
+                guard let end = left.finish(failure) else { return nil }
+                if let failure = end.failure {
                     let error = ClusterError(ControlError(failure), "force records to disk")
                     transaction?.fail(error)
                     receipt.resolve(.failure(error))
                 } else {
-                    receipt.resolve(refusal.map { .failure($0) } ?? .success(positions))
+                    receipt.resolve(outcome)
                 }
                 // Last: who flushes must not pass a failure that nobody has noted yet.
                 pending.withLock { $0[key] = nil }

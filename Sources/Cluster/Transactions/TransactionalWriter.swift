@@ -1,7 +1,7 @@
 /// A writer whose records become visible to `.readCommitted` readers together, when their transaction commits, or never.
 ///
 /// One transaction at a time: `begin`, then records and offsets, then `commit` or `abort`. Outside of a transaction
-/// `submit` throws `.invalidTxnState`.
+/// `submit` throws `.invalidTxnState`. Receipts tell that records were taken; that they are durable is told by `commit`.
 ///
 /// Of any failure inside a transaction the caller needs two kinds: `.producerFenced` says that another writer has taken
 /// the id, or that the cluster has aborted the transaction because its time was up, and this writer is over; after all

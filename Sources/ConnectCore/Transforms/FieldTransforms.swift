@@ -10,6 +10,12 @@ struct FieldPath: Sendable {
     let steps: [String]
     let text: String
 
+    /// By names with points between them, none of which stands in a name.
+    init(points text: String) {
+        self.text = text
+        steps = text.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    }
+
     init(_ text: String, isNested: Bool) throws(ConnectError) {
         self.text = text
         guard isNested else {

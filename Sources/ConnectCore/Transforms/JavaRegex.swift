@@ -53,6 +53,42 @@ package final class JavaRegex: Sendable {
         return try Self.value(of: result)
     }
 
+    /// Whether a part of the text matches.
+    func isFound(in subject: String) throws(ConnectError) -> Bool { try firstGroups(in: subject) != nil }
+
+    /// What the groups of the first place that matches hold, the whole of it first; nil where nothing matches.
+    func firstGroups(in subject: String) throws(ConnectError) -> [String?]? {
+        let bytes = Array(subject.utf8)
+        let result = part.withLock { pattern in
+            Result { () throws(PatternError) in try pattern.firstMatch(in: bytes) }
+        }
+        return try Self.value(of: result)?.groups.map { range in
+            range.map { String(decoding: bytes[$0], as: UTF8.self) }
+        }
+    }
+
+    /// The text with all places that match replaced.
+    func replacingAll(in subject: String, with replacement: String) throws(ConnectError) -> String {
+        let bytes = Array(subject.utf8)
+        let result: Result<[UInt8], ConnectError> = part.withLock { pattern in
+            Result { () throws(ConnectError) in
+                let matches: [JavaPattern.Match]
+                do throws(PatternError) { matches = try pattern.matches(in: bytes) } catch {
+                    throw ConnectError(.connect, error.message)
+                }
+                var output: [UInt8] = []
+                var at = 0
+                for match in matches {
+                    output += bytes[at..<match.whole.lowerBound]
+                    output += try Self.expanded(replacement, match, bytes, pattern)
+                    at = match.whole.upperBound
+                }
+                return output + bytes[at...]
+            }
+        }
+        return String(decoding: try result.get(), as: UTF8.self)
+    }
+
     /// The text with the first place that matches replaced; `$1`, `${name}` and `\` as in Java.
     func replacingFirst(in subject: String, with replacement: String) throws(ConnectError) -> String {
         let bytes = Array(subject.utf8)

@@ -40,13 +40,20 @@ package enum TransformPlugins {
             }
         }
         func add(
+            timedWhole name: String, _ definition: ConfigDef,
+            _ make:
+                @escaping @Sendable (ConfigValues, @escaping TransformClock) throws(ConnectError) ->
+                any Transformation
+        ) {
+            plugins.append(
+                TransformPlugin(
+                    className: name.contains(".") ? name : apache + name, definition: definition, make: make))
+        }
+        func add(
             whole name: String, _ definition: ConfigDef,
             _ make: @escaping @Sendable (ConfigValues) throws(ConnectError) -> any Transformation
         ) {
-            plugins.append(
-                TransformPlugin(className: name.contains(".") ? name : apache + name, definition: definition) {
-                    (values, _) throws(ConnectError) in try make(values)
-                })
+            add(timedWhole: name, definition) { (values, _) throws(ConnectError) in try make(values) }
         }
         add("Cast", Cast.definition) { (part, values) throws(ConnectError) in try Cast(part, values) }
         add(whole: "DropHeaders", DropHeaders.definition) { (values) throws(ConnectError) in DropHeaders(values) }
@@ -102,6 +109,22 @@ package enum TransformPlugins {
         add(whole: debezium + "partitions.PartitionRouting", PartitionRouting.definition) {
             (values) throws(ConnectError) in try PartitionRouting(values)
         }
+        add(timedWhole: debezium + "TimezoneConverter", TimezoneConverter.definition) {
+            (values, clock) throws(ConnectError) in try TimezoneConverter(values, clock)
+        }
+        add(whole: debezium + "SchemaChangeEventFilter", SchemaChangeEventFilter.definition) {
+            (values) throws(ConnectError) in try SchemaChangeEventFilter(values)
+        }
+        add(whole: debezium + "VectorToJsonConverter", VectorToJSON.definition) { (_) throws(ConnectError) in
+            VectorToJSON()
+        }
+        add(whole: "io.debezium.connector.mysql.transforms.ReadToInsertEvent", ReadToInsertEvent.definition) {
+            (_) throws(ConnectError) in ReadToInsertEvent()
+        }
+        add(
+            whole: "io.debezium.connector.postgresql.transforms.DecodeLogicalDecodingMessageContent",
+            DecodeLogicalDecodingMessageContent.definition
+        ) { (values) throws(ConnectError) in DecodeLogicalDecodingMessageContent(values) }
         let confluent = "io.confluent.connect.transforms."
         add(confluent + "Filter", ConditionFilter.definition) { (part, values) throws(ConnectError) in
             try ConditionFilter(part, values)
@@ -113,6 +136,15 @@ package enum TransformPlugins {
         add(whole: confluent + "MessageTimestampRouter", MessageTimestampRouter.definition) {
             (values) throws(ConnectError) in try MessageTimestampRouter(values)
         }
+        add(whole: confluent + "TombstoneHandler", TombstoneHandler.definition) { (values) throws(ConnectError) in
+            TombstoneHandler(values)
+        }
+        add(confluent + "GzipDecompress", GzipDecompress.definition) { (part, _) throws(ConnectError) in
+            GzipDecompress(part: part)
+        }
+        add(whole: "io.confluent.connect.cloud.transforms.TopicRegexRouter", RegexRouter.definition) {
+            (values) throws(ConnectError) in try RegexRouter(values)
+        }
         let common = "com.github.jcustenborder.kafka.connect.transform.common."
         add(whole: common + "ChangeTopicCase", ChangeTopicCase.definition) { (values) throws(ConnectError) in
             ChangeTopicCase(values)
@@ -122,6 +154,69 @@ package enum TransformPlugins {
         }
         add(timed: common + "TimestampNowField", TimestampNowField.definition) {
             (part, values, clock) throws(ConnectError) in TimestampNowField(part, values, clock)
+        }
+        add(timedWhole: common + "TimestampNow", TimestampNow.definition) { (_, clock) throws(ConnectError) in
+            TimestampNow(clock: clock)
+        }
+        add(common + "AdjustPrecisionAndScale", DecimalBounds.definition) { (part, values) throws(ConnectError) in
+            DecimalBounds(part, values)
+        }
+        add(common + "SetMaximumPrecision", DecimalBounds.maximumDefinition) { (part, values) throws(ConnectError) in
+            DecimalBounds(maximum: part, values)
+        }
+        add(common + "BytesToString", BytesToString.definition) { (part, values) throws(ConnectError) in
+            BytesToString(part, values)
+        }
+        add(common + "ChangeCase", ChangeCase.definition) { (part, values) throws(ConnectError) in
+            ChangeCase(part, values)
+        }
+        add(common + "ExtractNestedField", ExtractNestedField.definition) { (part, values) throws(ConnectError) in
+            ExtractNestedField(part, values)
+        }
+        add(common + "HeaderToField", HeaderToField.definition) { (part, values) throws(ConnectError) in
+            try HeaderToField(part, values)
+        }
+        add(common + "PatternFilter", PatternFilter.definition) { (part, values) throws(ConnectError) in
+            try PatternFilter(part, values)
+        }
+        add(common + "PatternRename", PatternRename.definition) { (part, values) throws(ConnectError) in
+            try PatternRename(part, values)
+        }
+        add(common + "SchemaNameToTopic", SchemaNameToTopic.definition) { (part, _) throws(ConnectError) in
+            SchemaNameToTopic(part: part)
+        }
+        add(common + "SetNull", SetNull.definition) { (part, _) throws(ConnectError) in SetNull(part: part) }
+        add(common + "ToJSON", ToJSON.definition) { (part, values) throws(ConnectError) in ToJSON(part, values) }
+        add(common + "ToLong", ToLong.definition) { (part, values) throws(ConnectError) in ToLong(part, values) }
+        add(common + "TopicNameToField", TopicNameToField.definition) { (part, values) throws(ConnectError) in
+            TopicNameToField(part, values)
+        }
+        let aiven = "io.aiven.kafka.connect.transforms."
+        add(aiven + "CaseTransform", CaseTransform.definition) { (part, values) throws(ConnectError) in
+            CaseTransform(part, values)
+        }
+        add(aiven + "ConcatFields", ConcatFields.definition) { (part, values) throws(ConnectError) in
+            ConcatFields(part, values)
+        }
+        add(aiven + "ExtractTimestamp", AivenExtractTimestamp.definition) { (part, values) throws(ConnectError) in
+            AivenExtractTimestamp(part, values)
+        }
+        add(aiven + "ExtractTopic", AivenExtractTopic.definition) { (part, values) throws(ConnectError) in
+            AivenExtractTopic(part, values)
+        }
+        add(whole: aiven + "ExtractTopicFromSchemaName$Value", ExtractTopicFromSchemaName.definition) {
+            (values) throws(ConnectError) in try ExtractTopicFromSchemaName(values)
+        }
+        add(aiven + "FilterByFieldValue", FilterByFieldValue.definition) { (part, values) throws(ConnectError) in
+            try FilterByFieldValue(part, values)
+        }
+        add(aiven + "Hash", HashText.definition) { (part, values) throws(ConnectError) in HashText(part, values) }
+        add(whole: aiven + "KeyToValue", KeyToValue.definition) { (values) throws(ConnectError) in
+            try KeyToValue(values)
+        }
+        add(whole: aiven + "MakeTombstone", SetNull.definition) { (_) throws(ConnectError) in SetNull(part: .value) }
+        add(whole: aiven + "TombstoneHandler", TombstoneHandler.aivenDefinition) { (values) throws(ConnectError) in
+            TombstoneHandler(values)
         }
         return plugins
     }()

@@ -34,10 +34,34 @@ package struct PluginRegistry: Sendable {
         }.joined(separator: ", ")
         let short = plugins.flatMap { $0.classNames.compactMap { $0.split(separator: ".").last.map(String.init) } }
         let wanted = name.split(separator: ".").last.map(String.init) ?? name
-        let nearest = nearestName(to: wanted, among: short).map { ". Did you mean \($0)?" } ?? ""
+        let meant = Self.extended(wanted, among: short)
+        let nearest =
+            (meant.isEmpty ? nearestName(to: wanted, among: short) : meant.joined(separator: " or "))
+            .map { ". Did you mean \($0)?" } ?? ""
         return
             "Failed to find any class that implements Connector and which name matches \(name), available connectors "
             + "are: \(shown)\(nearest)" + (hint.isEmpty ? "" : ". " + hint)
+    }
+
+    /// Names that have all words of `name` and others between them, such as `S3SinkConnector` for `S3Connector`; none when
+    /// they are so many that the name says little.
+    private static func extended(_ name: String, among names: [String]) -> [String] {
+        func words(_ name: String) -> [String] {
+            var words: [String] = []
+            for letter in name {
+                if letter.isUppercase || words.isEmpty { words.append("") }
+                words[words.count - 1] += letter.lowercased()
+            }
+            return words
+        }
+        let wanted = words(name)
+        guard !wanted.allSatisfy({ ["connector", "source", "sink"].contains($0) }) else { return [] }
+        let found = Set(names).filter { candidate in
+            var rest = wanted[...]
+            for word in words(candidate) where word == rest.first { rest.removeFirst() }
+            return rest.isEmpty
+        }
+        return found.count <= 3 ? found.sorted() : []
     }
 
     package static func type(_ plugin: any ConnectorPlugin) -> String {

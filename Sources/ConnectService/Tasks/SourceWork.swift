@@ -36,12 +36,15 @@ actor SourceWork {
     private var transactionStart: ContinuousClock.Instant?
     private var transactionOffsets = OffsetTally()
     private var transactionRecordCount = 0
+    private var pace = CommitPace()
     /// Whether the open transaction has some of the records of a poll, and not all of them.
     private var isPartial = false
     /// Notified when a poll has returned.
     private let polled = Signal()
     /// The task has yet to hear that a transaction was committed while it was polling.
     private var owesCommitted = false
+    /// When it last heard that.
+    private var told = ContinuousClock.now
     /// Why a commit during a poll failed.
     private var lingering: (any Error)?
 
@@ -52,6 +55,8 @@ actor SourceWork {
     private static let sharedTimeMax = Duration.milliseconds(50)
     private static let sharedRecordCountMax = 50_000
     private static let waitingTime = Duration.milliseconds(5)
+    /// A task that is never told while it does not poll is told at the latest after this.
+    private static let untoldTimeMax = Duration.seconds(1)
 
     private var control: TaskControl { environment.control }
     private var parts: WorkerParts { environment.parts }
@@ -146,7 +151,7 @@ actor SourceWork {
                 }
                 guard error.isRetriable else { throw TaskFailure(error, at: "\(environment.taskClass).poll") }
                 environment.log(.warning, "poll failed, trying again: \(error)")
-                try await commitIfDue()
+                if case .busyPolls = boundary { try await commitTransaction() } else { try await commitIfDue() }
                 await control.sleep(.milliseconds(300))
                 continue
             }
@@ -162,14 +167,15 @@ actor SourceWork {
     }
 
     /// Polls the task. A transaction that is open is committed when the poll turns out to wait, so that what was
-    /// written before does not.
+    /// written before does not, as soon as the pace of commits allows it.
     private func pollOnce() async -> Result<SourcePoll, any Error> {
         var linger: Task<Void, Never>?
         if transactionStart != nil, case .busyPolls = boundary {
             let generation = polled.generation
             // Awaited below, and never cancelled: a commit that has begun is brought to its end.
+            let patience = max(Self.waitingTime, ContinuousClock.now.duration(to: pace.next))
             linger = Task {
-                await polled.wait(after: generation, timeout: Self.waitingTime)
+                await polled.wait(after: generation, timeout: patience)
                 await commitWhilePolling(generation)
             }
         }
@@ -263,6 +269,7 @@ actor SourceWork {
     }
 
     private func tellCommitted() async throws {
+        told = .now
         do throws(ConnectError) {
             try await task.committed()
         } catch {
@@ -306,7 +313,9 @@ actor SourceWork {
             let isFull =
                 transactionRecordCount >= Self.sharedRecordCountMax
                 || transactionStart.duration(to: .now) >= Self.sharedTimeMax
-            if isFull || hasWaited || count == 0 || poll.isFinished { try await commitTransaction() }
+            let isDue = (hasWaited || count == 0) && pace.next <= .now
+            let isOwed = owesCommitted && told.duration(to: .now) >= Self.untoldTimeMax
+            if isFull || isDue || isOwed || poll.isFinished { try await commitTransaction() }
         case (.interval(let interval), _):
             if let transactionStart, transactionStart.duration(to: .now) >= interval { try await commitTransaction() }
         }
@@ -321,6 +330,8 @@ actor SourceWork {
     /// - Parameter tells: whether the task is told now; it must not be while it polls.
     private func commitTransaction(tells: Bool = true) async throws {
         guard transactionStart != nil, let transactional, let offsetStore else { return }
+        let began = ContinuousClock.now
+        defer { pace.note(from: began, to: .now, waitingAtMost: Self.sharedTimeMax) }
         let records = try offsetRecords(transactionOffsets, offsetStore).map {
             ProducerRecord(key: ByteBuffer(bytes: $0.key), value: $0.value.map { ByteBuffer(bytes: $0) })
         }

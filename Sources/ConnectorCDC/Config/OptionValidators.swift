@@ -88,6 +88,22 @@ extension ConfigValidator {
         }
     }
 
+    /// Another class would make other records.
+    static func only(_ className: String) -> ConfigValidator {
+        ConfigValidator { (name, value) throws(ConnectError) in
+            guard let text = value.text, !text.isEmpty, text != className else { return }
+            throw invalid(name, "\(text) is not available; there is \(className)")
+        }
+    }
+
+    /// - Parameter what: is not there, with its verb.
+    static func off(_ what: String) -> ConfigValidator {
+        ConfigValidator { (name, value) throws(ConnectError) in
+            guard value == .boolean(true) else { return }
+            throw invalid(name, "\(what) not available. Leave the option out")
+        }
+    }
+
     /// - Parameter what: is not there, with its verb.
     static func absent(_ what: String) -> ConfigValidator {
         ConfigValidator { (name, value) throws(ConnectError) in

@@ -106,14 +106,14 @@ enum SharedOptions {
         define(
             "connection.validation.timeout.ms", .long, .integer(60000), .low, .short,
             "Connection validation timeout (ms)",
-            "How long the check of a configuration may take, in milliseconds.", nil)
+            "Not used: a check ends with the server's answer, or after the time that a connection may take.", nil)
         define(
             "executor.shutdown.timeout.ms", .long, .integer(4000), .medium, .medium, "Executor shutdown timeout (ms)",
             "Not used: a stop ends reads at once.", nil)
         define(
             "openlineage.integration.enabled", .boolean, .boolean(false), .low, .short,
             "Enables OpenLineage integration",
-            "Not available.", nil)
+            "Not available: only false.", .off("OpenLineage is"))
         define(
             "openlineage.integration.config.file.path", .string, .string("./openlineage.yml"), .low, .long,
             "Path to OpenLineage file configuration",
@@ -282,7 +282,7 @@ enum SharedOptions {
             "transaction.metadata.factory", .className,
             .string("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"), .low, .medium,
             "Factory class to create transaction context & transaction struct maker classes",
-            "Not used.", nil)
+            "The default alone.", .only("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"))
         define(
             "custom.metric.tags", .list, nil, .low, .medium, "Customize metric tags",
             "Not used.", nil)
@@ -379,6 +379,6 @@ enum SharedOptions {
         define(
             "sourceinfo.struct.maker", .className, .string("io.debezium.connector." + sourceInfo), .low, .medium,
             "Source info struct maker class",
-            "Not used.", nil)
+            "The default alone.", .only("io.debezium.connector." + sourceInfo))
     }
 }

@@ -133,7 +133,8 @@ struct Dialect: Sendable, Hashable {
         // An index has no texts of any length.
         case .string: return isKey ? "VARCHAR(256)" : "TEXT"
         case .bytes: return "VARBINARY(1024)"
-        case .decimal(let scale): return "DECIMAL(65,\(scale))"
+        // Scales below 0, of which the original makes a statement that MySQL does not take, have no digits behind the point.
+        case .decimal(let scale): return "DECIMAL(65,\(max(0, scale)))"
         case .variableDecimal: return "DECIMAL(65,30)"
         case .date, .days: return "DATE"
         case .time, .timeOfDay(.millis): return "TIME(3)"
@@ -256,9 +257,9 @@ struct Dialect: Sendable, Hashable {
         case .date, .time, .moment:
             if product == .sqlite { return String(cell.sqliteMillis) }
             return "'" + CellText.string { cell.appendTime(withEra: product == .postgresql, &$0) } + "'"
-        case .array(let cells):
+        case .array:
             guard product == .postgresql else { break }
-            return try text(CellText.string { PostgreSQLText.appendArray(cells, &$0) }, field)
+            return try text(CellText.string { PostgreSQLText.append(cell, &$0) }, field)
         case .float, .double: break
         }
         throw ConnectError(.connect, "The default of field '\(field)' cannot be written into a table")

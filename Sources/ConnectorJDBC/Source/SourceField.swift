@@ -336,7 +336,12 @@ struct SourceField: Sendable {
         guard 0...CellText.microsOfDay ~= moment.timeMicros else {
             throw failure("a time outside of a day", "select it by a 'query' that casts it to a text")
         }
-        return moment.timeMicros
+        // As the original's driver has it: the time of a wall in the zone, on January 1st, 1970. What would be the day before
+        // or after fails there; here it is the time of that day.
+        let second = moment.timeMicros / 1_000_000
+        let ahead = moment.ahead.map { Int64($0) } ?? second - mapping.zone.epochSecond(local: second)
+        if ahead == 0 { return moment.timeMicros }
+        return Int64(floorMod(Int(moment.timeMicros - ahead * 1_000_000), Int(CellText.microsOfDay)))
     }
 
     /// Microseconds since 1970.

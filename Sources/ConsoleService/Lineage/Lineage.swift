@@ -28,14 +28,19 @@ package struct Lineage: Sendable, Equatable {
 
     package private(set) var nodes: [Node] = []
     package private(set) var edges: [Edge] = []
+    /// Why a service did not answer: what it has is missing here.
+    package private(set) var problems: [ConsoleUpstream: String] = [:]
     private var ids: Set<String> = []
 
-    package static func == (a: Lineage, b: Lineage) -> Bool { a.nodes == b.nodes && a.edges == b.edges }
+    package static func == (a: Lineage, b: Lineage) -> Bool {
+        a.nodes == b.nodes && a.edges == b.edges && a.problems == b.problems
+    }
 
     /// - Parameters:
     ///   - sample: for topics, groups and what moves.
     ///   - surroundings: connectors and queries.
     package init(_ sample: Sample, _ surroundings: Surroundings) {
+        problems = surroundings.problems
         let topics = Dictionary(sample.topics.map { ($0.name, $0) }) { first, _ in first }
         var ownGroups: Set<String> = []
         for connector in surroundings.connectors {
@@ -138,6 +143,13 @@ package struct Lineage: Sendable, Equatable {
                             ("from", .string(edge.from)), ("to", .string(edge.to)),
                             ("rate", ConsoleAPI.rate(edge.rate)), ("lag", edge.lag.map { .number($0) } ?? .null),
                         ])
+                    })
+            ),
+            (
+                "problems",
+                .array(
+                    problems.sorted { $0.key.rawValue < $1.key.rawValue }.map { service, message in
+                        .object([("service", .string(service.rawValue)), ("message", .string(message))])
                     })
             ),
         ])

@@ -119,25 +119,24 @@ struct Exchange: Sendable {
     var format: String { (call.query("format") ?? "").filter { $0 != " " } }
 
     /// The part of a list that `offset` and `limit` ask for.
-    func page<Element>(_ list: [Element], default limit: Int) throws(RegistryError) -> ArraySlice<Element> {
+    func page<Element>(_ list: [Element], _ limit: ListLimit) throws(RegistryError) -> ArraySlice<Element> {
         let offset = try number("offset", default: 0)
         let asked = try number("limit", default: -1)
-        let count = asked > 0 ? asked : limit
-        return list.dropFirst(max(0, offset)).prefix(count)
+        return list.dropFirst(max(0, offset)).prefix(limit.inForce(asked))
     }
 
     // MARK: Bodies
 
     /// The body as a JSON object.
     ///
-    /// - Throws: 422 when there is none or it is something else, 400 when it is no JSON.
+    /// - Throws: 422 when there is none, 400 when it is no JSON or something else.
     func object() throws(RegistryError) -> JSONValue {
         guard body.readableBytes > 0 else { throw .unprocessable("the body must not be null") }
         guard let json = JSONValue.parse(Array(body.readableBytesView)) else {
-            throw RegistryError(400, "the body is not JSON, or nested too deeply")
+            throw .malformed("the body is not JSON, or nested too deeply")
         }
         if json == .null { throw .unprocessable("the body must not be null") }
-        guard json.members != nil else { throw .unprocessable("the body must be an object") }
+        guard json.members != nil else { throw .malformed("the body must be an object") }
         return json
     }
 
@@ -156,7 +155,8 @@ extension SchemaRequest {
         func present(_ name: String) -> JSONValue? { json[name].flatMap { $0 == .null ? nil : $0 } }
         func text(_ name: String) throws(RegistryError) -> String? {
             guard let value = present(name) else { return nil }
-            guard let text = value.text else { throw .unprocessable("'\(name)' must be a string") }
+            // Numbers and truth values are strings to Java's reader, where a string is asked for.
+            guard let text = value.scalarText else { throw .malformed("'\(name)' must be a string") }
             return text
         }
         func number(_ name: String) throws(RegistryError) -> Int32? {
@@ -164,28 +164,23 @@ extension SchemaRequest {
             // A number that is written as a string is one to the original.
             let given = value.integer ?? value.text.flatMap { Int64($0) }
             guard let number = given.flatMap(Int32.init(exactly:)) else {
-                throw .unprocessable("'\(name)' must be an integer of 32 bits")
+                throw .malformed("'\(name)' must be an integer of 32 bits")
             }
             return number
         }
         self.init(text: try text("schema") ?? "", typeName: try text("schemaType") ?? SchemaType.avro.rawValue)
         if let list = present("references") {
-            guard let elements = list.elements else { throw .unprocessable("'references' must be an array") }
+            guard let elements = list.elements else { throw .malformed("'references' must be an array") }
             for element in elements {
                 do { references.append(try StoredReference(element)) } catch { throw .invalidSchema(error.message) }
             }
         }
         if let value = present("metadata") {
-            do { metadata = try SchemaMetadata(value) } catch { throw .unprocessable(error.message) }
+            do { metadata = try SchemaMetadata(value) } catch { throw .malformed(error.message) }
         }
         if let value = present("ruleSet") {
-            do {
-                let rules = try SchemaRuleSet(value)
-                try rules.validate()
-                ruleSet = rules
-            } catch {
-                throw .invalidRuleSet(error.message)
-            }
+            do { ruleSet = try SchemaRuleSet(value) } catch { throw .malformed(error.message) }
+            do { try ruleSet?.validate() } catch { throw .invalidRuleSet(error.message) }
         }
         do throws(SchemaFailure) {
             for element in present("schemaTagsToAdd")?.elements ?? [] { tagsToAdd.append(try SchemaTags(element)) }
@@ -193,7 +188,7 @@ extension SchemaRequest {
                 tagsToRemove.append(try SchemaTags(element))
             }
         } catch {
-            throw .unprocessable(error.message)
+            throw .malformed(error.message)
         }
         let propagates = present("propagateSchemaTags")
         propagatesTags = propagates?.flag ?? (propagates?.text?.lowercased() == "true")

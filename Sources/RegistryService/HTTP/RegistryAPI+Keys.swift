@@ -16,7 +16,7 @@ extension RegistryAPI {
         get("/dek-registry/v1/keks") { exchange throws(RegistryError) in
             let names = try await registry.keys.current().kekNames(
                 subjectPrefixes: exchange.call.queries("subjectPrefix"), deleted: exchange.flag("deleted"))
-            return .json(.array(try exchange.page(names, default: .max).map { .string($0) }))
+            return .json(.array(try exchange.page(names, .none).map { .string($0) }))
         }
         get("/dek-registry/v1/keks/{name}") { exchange throws(RegistryError) in
             let name = try exchange.kekName()
@@ -55,13 +55,13 @@ extension RegistryAPI {
         get(path) { exchange throws(RegistryError) in
             let subjects = try await keys(exchange).subjects(
                 of: exchange.kekName(), deleted: exchange.flag("deleted"))
-            return .json(.array(try exchange.page(subjects, default: .max).map { .string($0) }))
+            return .json(.array(try exchange.page(subjects, .none).map { .string($0) }))
         }
         get(path + "/{subject}/versions") { exchange throws(RegistryError) in
             let wanted = try exchange.dataKeys()
             let found = try await keys(exchange).versions(
                 of: wanted.kek, wanted.subject, wanted.algorithm, deleted: exchange.flag("deleted"))
-            return .json(.array(try exchange.page(found, default: .max).map { .number(Int64($0.id.version)) }))
+            return .json(.array(try exchange.page(found, .none).map { .number(Int64($0.id.version)) }))
         }
         for pattern in [path + "/{subject}", path + "/{subject}/versions/{version}"] {
             get(pattern) { exchange throws(RegistryError) in
@@ -148,22 +148,22 @@ extension Exchange {
 
     private static func text(_ json: JSONValue, _ name: String) throws(RegistryError) -> String? {
         guard let value = json[name], value != .null else { return nil }
-        guard let text = value.text else { throw .unprocessable("'\(name)' must be a string") }
+        guard let text = value.text else { throw .malformed("'\(name)' must be a string") }
         return text
     }
 
     private static func flag(_ json: JSONValue, _ name: String) throws(RegistryError) -> Bool? {
         guard let value = json[name], value != .null else { return nil }
-        guard let flag = value.flag else { throw .unprocessable("'\(name)' must be true or false") }
+        guard let flag = value.flag else { throw .malformed("'\(name)' must be true or false") }
         return flag
     }
 
     private static func properties(_ json: JSONValue) throws(RegistryError) -> [String: String]? {
         guard let value = json["kmsProps"], value != .null else { return nil }
-        guard let members = value.members else { throw .unprocessable("'kmsProps' must be an object") }
+        guard let members = value.members else { throw .malformed("'kmsProps' must be an object") }
         var properties: [String: String] = [:]
         for (name, value) in members where value != .null {
-            guard let text = value.text else { throw .unprocessable("'kmsProps.\(name)' must be a string") }
+            guard let text = value.text else { throw .malformed("'kmsProps.\(name)' must be a string") }
             properties[name] = text
         }
         return properties
@@ -203,7 +203,7 @@ extension Exchange {
         var algorithm = KeyAlgorithm.aes256GCM
         if let text = try Self.text(json, "algorithm") {
             guard let known = KeyAlgorithm(rawValue: text) else {
-                throw .unprocessable(
+                throw .malformed(
                     "'algorithm' must be one of \(KeyAlgorithm.allCases.map(\.rawValue).joined(separator: ", "))")
             }
             algorithm = known

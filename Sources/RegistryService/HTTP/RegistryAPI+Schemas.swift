@@ -14,7 +14,7 @@ extension RegistryAPI {
                 .init(deleted: exchange.flag("deleted"), deletedOnly: exchange.flag("deletedOnly")),
                 latestOnly: exchange.flag("latestOnly"), ruleTypes: exchange.call.queries("ruleType"),
                 withAliases: exchange.flag("aliases"))
-            let page = try exchange.page(found, default: registry.settings.schemaLimit)
+            let page = try exchange.page(found, registry.settings.schemaLimit)
             return .json(.array(page.map { Entity.version($0.0, aliases: $0.aliases) }))
         }
 
@@ -36,12 +36,12 @@ extension RegistryAPI {
         get("/schemas/ids/{id}/subjects") { exchange throws(RegistryError) in
             var seen: Set<String> = []
             let subjects = try registry.uses(exchange).map(\.subject).filter { seen.insert($0).inserted }
-            let page = try exchange.page(subjects, default: registry.settings.subjectLimit)
+            let page = try exchange.page(subjects, registry.settings.subjectLimit)
             return .json(.array(page.map { .string($0) }))
         }
 
         get("/schemas/ids/{id}/versions") { exchange throws(RegistryError) in
-            let page = try exchange.page(try registry.uses(exchange), default: registry.settings.versionLimit)
+            let page = try exchange.page(try registry.uses(exchange), registry.settings.versionLimit)
             return .json(
                 .array(
                     page.map {

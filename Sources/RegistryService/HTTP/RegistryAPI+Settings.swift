@@ -50,11 +50,12 @@ extension RegistryAPI {
                     ($0.config(scope), $0.configInForce(scope, default: registry.settings.level))
                 }
                 if exchange.flag("defaultToGlobal") { return .json(Entity.config(inForce)) }
-                guard let config else {
-                    if let scope { throw .noSubjectConfig(scope) }
-                    return .json(Entity.config(RegistryConfig(level: registry.settings.level)))
-                }
-                return .json(Entity.config(config))
+                if let config, scope != nil || config.level != nil { return .json(Entity.config(config)) }
+                if let scope { throw .noSubjectConfig(scope) }
+                // Clients ask this for a level, so there is one, whatever else is set.
+                var everywhere = config ?? RegistryConfig()
+                everywhere.level = registry.settings.level
+                return .json(Entity.config(everywhere))
             }
             change(.put, pattern) { exchange throws(RegistryError) in
                 let change = try exchange.object()
@@ -82,12 +83,13 @@ extension RegistryAPI {
                 return .json(Entity.mode(mode))
             }
             change(.put, pattern) { exchange throws(RegistryError) in
-                guard let mode = try exchange.object()["mode"]?.text.flatMap({ RegistryMode($0) }) else {
-                    throw .invalidMode
-                }
+                let wanted = try exchange.object()["mode"]
+                let mode = wanted?.text.flatMap { RegistryMode($0) }
+                // Null, where it is said, takes the mode back, as it does with settings.
+                guard mode != nil || wanted == .null else { throw .invalidMode }
                 try exchange.checkSubject(forSettings: true)
                 try await registry.setMode(exchange.scope, mode, force: exchange.flag("force"))
-                return .json(Entity.mode(mode))
+                return .json(mode.map { Entity.mode($0) } ?? .object([]))
             }
             change(.delete, pattern) { exchange throws(RegistryError) in
                 .json(
@@ -106,7 +108,7 @@ extension RegistryAPI {
         get("/contexts") { exchange throws(RegistryError) in
             let prefix = exchange.call.query("contextPrefix") ?? ""
             let contexts = registry.holder.read { $0.contextList }.filter { $0.hasPrefix(prefix) }
-            let page = try exchange.page(contexts, default: registry.settings.contextLimit)
+            let page = try exchange.page(contexts, registry.settings.contextLimit)
             return .json(.array(page.map { .string($0) }))
         }
 

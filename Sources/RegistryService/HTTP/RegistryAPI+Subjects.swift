@@ -12,7 +12,7 @@ extension RegistryAPI {
             let subjects = registry.subjects(
                 prefix: exchange.subjectPrefix,
                 .init(deleted: exchange.flag("deleted"), deletedOnly: exchange.flag("deletedOnly")))
-            let page = try exchange.page(subjects, default: registry.settings.subjectLimit)
+            let page = try exchange.page(subjects, registry.settings.subjectLimit)
             return .json(.array(page.map { .string($0) }))
         }
 
@@ -24,13 +24,12 @@ extension RegistryAPI {
         }
 
         get("/subjects/{subject}/metadata") { exchange throws(RegistryError) in
+            // What is left over on one side is not looked at, as in the original.
             let keys = exchange.call.queries("key")
             let values = exchange.call.queries("value")
-            guard keys.count == values.count else {
-                throw .unprocessable("each 'key' needs a 'value'")
-            }
             let found = try registry.version(
-                exchange.subject, withProperties: Array(zip(keys, values)), deleted: exchange.flag("deleted"))
+                exchange.subject, withProperties: Dictionary(zip(keys, values)) { $1 },
+                deleted: exchange.flag("deleted"))
             return .json(try await registry.entity(found, exchange))
         }
 
@@ -49,7 +48,7 @@ extension RegistryAPI {
             let versions = try registry.versions(
                 exchange.subject,
                 .init(deleted: exchange.flag("deleted") || asNegative, deletedOnly: exchange.flag("deletedOnly")))
-            let page = try exchange.page(versions, default: registry.settings.versionLimit)
+            let page = try exchange.page(versions, registry.settings.versionLimit)
             return .json(
                 .array(page.map { .number(Int64($0.isDeleted && asNegative ? -$0.number : $0.number)) }))
         }
@@ -70,7 +69,7 @@ extension RegistryAPI {
         get("/subjects/{subject}/versions/{version}/referencedby") { exchange throws(RegistryError) in
             let found = try registry.version(exchange.subject, exchange.version(), deleted: true)
             let ids = registry.referrers(to: found, deleted: exchange.flag("deleted"))
-            let page = try exchange.page(ids, default: registry.settings.schemaLimit)
+            let page = try exchange.page(ids, registry.settings.schemaLimit)
             return .json(.array(page.map { .number(Int64($0)) }))
         }
 

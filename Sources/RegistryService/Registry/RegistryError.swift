@@ -102,6 +102,8 @@ package struct RegistryError: Error, Sendable, CustomStringConvertible {
     }
     static func keyIsUsed(_ name: String) -> Self { .init(42272, "One or more references exist to the key \(name)") }
     static func unprocessable(_ message: String) -> Self { .init(422, message) }
+    /// A body that is no JSON, or whose members are of other types than the API's.
+    static func malformed(_ message: String) -> Self { .init(400, message) }
 
     // MARK: The registry's own trouble
 

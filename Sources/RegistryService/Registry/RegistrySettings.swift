@@ -29,13 +29,13 @@ package struct RegistrySettings: Sendable {
     /// The largest body of a request.
     package var requestByteCountMax = 16 << 20
     /// `schema.search.default.limit`
-    package var schemaLimit = 1000
+    package var schemaLimit = ListLimit(1000)
     /// `subject.search.default.limit`
-    package var subjectLimit = 20_000
+    package var subjectLimit = ListLimit(20_000)
     /// `subject.version.search.default.limit`
-    package var versionLimit = 20_000
+    package var versionLimit = ListLimit(20_000)
     /// `context.search.default.limit`
-    package var contextLimit = 20_000
+    package var contextLimit = ListLimit(20_000)
     /// `access.control.allow.origin`: origins whose pages may use the registry; none when empty.
     package var allowedOrigins = ""
     /// `access.control.allow.methods`
@@ -53,4 +53,23 @@ package struct RegistrySettings: Sendable {
     package var programVersion = ""
 
     package init() {}
+}
+
+/// How many elements an answer has at most.
+package struct ListLimit: Sendable {
+    /// Where no limit is asked for, and where a larger one is than there may be.
+    package var byDefault: Int
+    /// The largest that may be asked for.
+    package var most: Int
+
+    /// Both the same.
+    package init(_ count: Int) {
+        byDefault = count
+        most = count
+    }
+
+    static let none = ListLimit(.max)
+
+    /// The limit that holds where `asked` is asked for.
+    func inForce(_ asked: Int) -> Int { asked > 0 && asked <= most ? asked : byDefault }
 }

@@ -140,7 +140,7 @@ struct SchemaReader: Sendable {
         }
         guard let version else {
             throw SchemaFailure(
-                "No schema reference found for subject \"\(reference.subject)\" and version \(reference.version)")
+                "No schema reference found for subject \"\(name)\" and version \(reference.version)")
         }
         return SubjectVersion(name, version)
     }
@@ -169,7 +169,7 @@ struct SchemaReader: Sendable {
             let place = try place(of: reference, from: parent, isNew: isNew)
             guard let schema = holder.read({ $0.version(place.subject, place.version)?.schema }) else {
                 throw SchemaFailure(
-                    "No schema reference found for subject \"\(reference.subject)\" and version \(place.version)")
+                    "No schema reference found for subject \"\(place.subject)\" and version \(place.version)")
             }
             byteCount += schema.text.count
             guard seen.count <= Self.referencedCountMax, byteCount <= Self.referencedByteCountMax else {

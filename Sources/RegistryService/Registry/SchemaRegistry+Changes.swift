@@ -122,8 +122,8 @@ extension SchemaRegistry {
         } catch {
             switch error {
             case .level: throw .invalidLevel
-            case .ruleSet(let message): throw .invalidRuleSet(message)
-            case .other(let message): throw .unprocessable(message)
+            case .policy(let message): throw .unprocessable(message)
+            case .shape(let message): throw .malformed(message)
             }
         }
         for ruleSet in [config.defaultRuleSet, config.overrideRuleSet] {
@@ -145,14 +145,16 @@ extension SchemaRegistry {
 
     /// Sets the mode of a subject, a bare context, or (nil) the default context.
     ///
-    /// - Parameter force: lets schemas be imported where there are some.
-    package func setMode(_ subject: String?, _ mode: RegistryMode, force: Bool) async throws(RegistryError) {
+    /// - Parameters:
+    ///   - mode: nil takes back what is set there, if anything is.
+    ///   - force: lets schemas be imported where there are some.
+    package func setMode(_ subject: String?, _ mode: RegistryMode?, force: Bool) async throws(RegistryError) {
         guard settings.allowsModeChanges else { throw .notPermitted("Mode changes are not allowed") }
         if mode == .forward, let subject, SubjectName(subject).context != SubjectName.globalContext {
             throw .notPermitted("Forward mode only supported on global level")
         }
         try await change { state, batch throws(RegistryError) in
-            if mode.isImport, !state.modeInForce(subject).isImport, !force {
+            if mode?.isImport == true, !state.modeInForce(subject).isImport, !force {
                 if state.hasVersions(subject, deleted: false) {
                     throw .notPermitted("Cannot import since found existing subjects")
                 }

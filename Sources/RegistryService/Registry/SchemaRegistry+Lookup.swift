@@ -213,12 +213,12 @@ extension SchemaRegistry {
     ///
     /// - Throws: `.subjectNotFound`, `.schemaNotFound`.
     package func version(
-        _ subject: String, withProperties wanted: [(String, String)], deleted: Bool
+        _ subject: String, withProperties wanted: [String: String], deleted: Bool
     ) throws(RegistryError) -> Registered {
         let found = holder.read { state in
             state.subject(subject)?.versions.last { version in
                 guard deleted || !version.isDeleted, let metadata = version.schema.metadata else { return false }
-                return wanted.allSatisfy { metadata.properties[$0.0] == $0.1 }
+                return wanted.allSatisfy { metadata.properties[$0.key] == $0.value }
             }
         }
         if let found { return Registered(subject: subject, version: found) }

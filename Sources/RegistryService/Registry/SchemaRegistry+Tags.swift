@@ -19,12 +19,12 @@ package struct TagRequest: Sendable {
             for element in present("tagsToAdd")?.elements ?? [] { add.append(try SchemaTags(element)) }
             for element in present("tagsToRemove")?.elements ?? [] { remove.append(try SchemaTags(element)) }
             if let value = present("metadata") { metadata = try SchemaMetadata(value) }
-        } catch {
-            throw .unprocessable(error.message)
-        }
-        do throws(SchemaFailure) {
             if let value = present("ruleSet") { ruleSet = try SchemaRuleSet(value) }
             if let value = present("rulesToMerge") { rulesToMerge = try SchemaRuleSet(value) }
+        } catch {
+            throw .malformed(error.message)
+        }
+        do throws(SchemaFailure) {
             try ruleSet?.validate()
             try rulesToMerge?.validate()
         } catch {

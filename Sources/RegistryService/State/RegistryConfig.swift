@@ -42,13 +42,15 @@ package struct RegistryConfig: Sendable, Hashable {
     /// What a request or a record says that is wrong.
     package enum Invalid: Error, Sendable {
         case level
-        case ruleSet(String)
-        case other(String)
+        /// A policy that there is none of.
+        case policy(String)
+        /// A member of another type.
+        case shape(String)
 
         package var message: String {
             switch self {
             case .level: "an unknown compatibility level"
-            case .ruleSet(let message), .other(let message): message
+            case .policy(let message), .shape(let message): message
             }
         }
     }
@@ -61,12 +63,12 @@ package struct RegistryConfig: Sendable, Hashable {
 
     /// Changes what `json` names; a member that is null is taken back, one that is missing stays as it is.
     package mutating func update(_ json: JSONValue, levelNames: [String]) throws(Invalid) {
-        guard let members = json.members else { throw .other("settings are an object") }
+        guard let members = json.members else { throw .shape("settings are an object") }
         for (name, value) in members {
             let isNull = value == .null
             func text() throws(Invalid) -> String? {
                 if isNull { return nil }
-                guard let text = value.text else { throw .other("'\(name)' is a string") }
+                guard let text = value.scalarText else { throw .shape("'\(name)' is a string") }
                 return text
             }
             func flag() throws(Invalid) -> Bool? {
@@ -75,16 +77,16 @@ package struct RegistryConfig: Sendable, Hashable {
                 switch value.text?.lowercased() {
                 case "true": return true
                 case "false": return false
-                default: throw .other("'\(name)' is true or false")
+                default: throw .shape("'\(name)' is true or false")
                 }
             }
             func metadata() throws(Invalid) -> SchemaMetadata? {
                 if isNull { return nil }
-                do { return try SchemaMetadata(value) } catch { throw .other("\(name): \(error.message)") }
+                do { return try SchemaMetadata(value) } catch { throw .shape("\(name): \(error.message)") }
             }
             func ruleSet() throws(Invalid) -> SchemaRuleSet? {
                 if isNull { return nil }
-                do { return try SchemaRuleSet(value) } catch { throw .ruleSet(error.message) }
+                do { return try SchemaRuleSet(value) } catch { throw .shape(error.message) }
             }
             switch name {
             case _ where levelNames.contains(name):
@@ -107,7 +109,7 @@ package struct RegistryConfig: Sendable, Hashable {
                     continue
                 }
                 guard let known = CompatibilityPolicy(rawValue: text.uppercased()) else {
-                    throw .other(
+                    throw .policy(
                         "Invalid compatibility policy. Valid values are "
                             + CompatibilityPolicy.allCases.map(\.rawValue).joined(separator: ", "))
                 }

@@ -18,6 +18,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         case read(TableRead, @Sendable (Result<[TableRow], RunError>) -> Void)
         case pause
         case resume
+        /// Time for what was put off.
+        case due
         /// Commits what there is, and ends.
         case stop(@Sendable () -> Void)
         /// Ends at once; nothing more is written.
@@ -42,6 +44,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     /// Bytes of results and log entries that wait for their commit, beyond which the task does not go on.
     private static let pendingByteCountMax = 8 << 20
+    /// A commit that was held up is not made up for by a longer pause than this.
+    private static let restMax = Duration.seconds(1)
 
     let name: String
     let place: TaskPlace
@@ -67,6 +71,10 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private var isDirty = false
     private var isCommitting = false
     private var commitDue = ContinuousClock.now
+    private var commitBegan = ContinuousClock.now
+    private var pace = CommitPace()
+    /// Set while `due` is on its way.
+    private var isResting = false
     private var committing: [TopicPartition: Int64] = [:]
     private var commitTask: Task<Void, Never>?
     private var reads: [(TableRead, @Sendable (Result<[TableRow], RunError>) -> Void)] = []
@@ -191,6 +199,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             reads.append((read, answer))
         case .pause: isPaused = true
         case .resume: isPaused = false
+        case .due: isResting = false
         case .stop(let done):
             if phase == .running {
                 stops.append(done)
@@ -233,9 +242,12 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             }
             guard let batch = try inputs.next() else {
                 // Drained: nobody should wait for the interval.
-                commit()
-                if !isCommitting { publish() }
-                inputs.wait { [weak self] in self?.post(.arrival($0)) }
+                if !rests() {
+                    commit()
+                    guard phase == .running else { return false }
+                    if !isCommitting { publish() }
+                }
+                if !rests() { inputs.wait { [weak self] in self?.post(.arrival($0)) } }
                 return false
             }
             try process(batch)
@@ -243,6 +255,23 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             fail(.cluster(error))
         }
         return phase == .running
+    }
+
+    /// Whether it is too early for another commit. Until it is time more records are not even looked for: they could not
+    /// count earlier, and who reads meanwhile finds everything committed.
+    private func rests() -> Bool {
+        // The end of a commit goes on from here.
+        if isCommitting { return pace.settled > commitBegan }
+        guard pace.next > .now else { return false }
+        guard !isResting else { return true }
+        isResting = true
+        let end = pace.next
+        // Ends by itself, after a commit interval at most.
+        Task { [weak self] in
+            try? await Task.sleep(until: end, tolerance: .milliseconds(1), clock: .continuous)  // never cancelled
+            self?.post(.due)
+        }
+        return true
     }
 
     private var isFull: Bool { pending.byteCount + log.byteCount > Self.pendingByteCountMax }
@@ -307,6 +336,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         }
         isDirty = false
         isCommitting = true
+        commitBegan = .now
         committingLog = log.drain()
         committing = [:]
         var offsets: [TopicPartition: CommittedOffset] = [:]
@@ -327,6 +357,8 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private func committed(_ result: Result<Committer.Outcome, ClusterError>) {
         isCommitting = false
+        pace.note(
+            from: commitBegan, to: .now, waitingAtMost: min(context.properties.commitInterval, Self.restMax))
         // Also of a task that has ended meanwhile: these records do not come again. Others do, and are told of then.
         if case .success = result { tell(committingLog) }
         committingLog = []
@@ -409,65 +441,5 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             await committer?.close()
             for done in stops { done() }
         }
-    }
-}
-
-/// Why a task has ended.
-enum TaskFailure: Sendable {
-    case cluster(ClusterError)
-    /// - Parameter isAlone: everything before the batch is committed.
-    case engine(EngineError, SourceBatch, isAlone: Bool)
-    case memory(bytes: Int, most: Int, isOfAll: Bool)
-}
-
-/// Which part of a query a task is, and what it reads.
-struct TaskPlace: Sendable {
-    var part: SubTopologies.Part
-    var partition: Int32
-    var partitions: [TopicPartition]
-}
-
-/// What the tasks of one run of a query share.
-struct TaskEnvironment: Sendable {
-    var plan: PhysicalPlan
-    var topology: SubTopologies
-    var applicationID: String
-    var propertyTexts: [String: String]
-    var properties: QueryProperties
-    var settings: RuntimeSettings
-    var cluster: any Cluster
-    /// Of the query.
-    var account: StateAccount
-    /// Of all topics that are written to.
-    var partitionCounts: [String: Int32]
-    var logger: Logger
-    /// Who this node is in the query's group; nil when it is in none.
-    var member: (@Sendable () async -> GroupIdentity)?
-    /// Called on the task's worker.
-    var failed: @Sendable (TaskRun, TaskFailure) -> Void
-    var committed: @Sendable () -> Void
-
-    /// A task without state.
-    func engine(of place: TaskPlace) throws(RunError) -> QueryTask {
-        let libraries = settings.libraries(propertyTexts)
-        var engineSettings = settings.engineSettings(propertyTexts)
-        engineSettings.capturesChanges = true
-        do throws(EngineError) {
-            if topology.parts.count == 1 {
-                return try QueryTask(
-                    plan, functions: libraries.functions, formats: libraries.formats, settings: engineSettings)
-            }
-            return try QueryTask(
-                place.part, of: plan, functions: libraries.functions, formats: libraries.formats,
-                settings: engineSettings, topicName: topicName)
-        } catch {
-            throw RunError(.invalidPlan, error.message)
-        }
-    }
-
-    func topicName(_ topic: RepartitionTopic) -> String { "\(applicationID)-\(topic.name)-repartition" }
-    func changelogName(_ store: String) -> String { "\(applicationID)-\(store)-changelog" }
-    func store(ofChangelog topic: String) -> String {
-        String(topic.dropFirst(applicationID.count + 1).dropLast("-changelog".count))
     }
 }

@@ -188,7 +188,9 @@ package enum PropertyCatalog {
             name: "processing.guarantee", defaultValue: "exactly_once_v2",
             kind: .choice(["at_least_once", "exactly_once", "exactly_once_beta", "exactly_once_v2"]),
             isEditable: true, documentation: "Whether results and places are committed together."),
-        number("commit.interval.ms", 2000, 0...Int64.max, "Milliseconds between commits.", set: true),
+        number(
+            "commit.interval.ms", 2000, 0...Int64.max,
+            "Milliseconds between commits at most; as long as nobody sets it, 100.", set: true),
         number("cache.max.bytes.buffering", 10_000_000, 0...Int64.max, "Bytes of results that may wait.", set: true),
         number("num.stream.threads", 4, positive, "Taken and not used.", set: true),
         number("num.standby.replicas", 0, count, "Taken and not used.", set: true),

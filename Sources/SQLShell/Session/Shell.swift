@@ -115,6 +115,20 @@ package final class Shell {
         }
     }
 
+    /// Runs what stands in an argument of the command line, where the last statement may lack its semicolon.
+    ///
+    /// - Returns, Throws: as `run`.
+    package func run(argument text: String) async throws -> Bool {
+        guard ShellCommand(text) == nil else { return try await run(text) }
+        do throws(SQLSyntaxError) {
+            _ = try SQLParser.script(text, dialect: .commandLine)
+        } catch {
+            // In a line of its own: a comment may stand at the end.
+            if error.report.contains("missing ';' at '<EOF>'") { return try await run(text + "\n;") }
+        }
+        return try await run(text)
+    }
+
     /// Runs lines as a person would type them: commands of the shell, and statements that end with their semicolon.
     ///
     /// - Parameter next: lines as they come, nil at the end.

@@ -107,6 +107,13 @@ struct AvroCompatibility {
             let matches = ([field.name] + field.aliases).compactMap { b.index(of: $0) }
             guard let match = matches.first else {
                 guard field.defaultValue == nil else { continue }
+                if case .enumeration(let enumeration) = reader.types[field.type].kind, enumeration.defaultSymbol != nil
+                {
+                    // As in Java, which then compares the enum with the record around the field.
+                    let detail = "reader type: ENUM not compatible with writer type: RECORD"
+                    result += at("\(index)") { $0.at("type") { [$0.difference("TYPE_MISMATCH", detail)] } }
+                    continue
+                }
                 result += at("\(index)") { [$0.difference("READER_FIELD_MISSING_DEFAULT_VALUE", field.name)] }
                 continue
             }

@@ -128,7 +128,7 @@ package struct SchemaMetadata: Hashable, Sendable {
 
 extension JSONValue {
     /// A string as it is; a number or truth value as its text, which Java's reader takes for strings too.
-    var scalarText: String? {
+    package var scalarText: String? {
         switch self {
         case .string(let text): text
         case .number(let number): String(number)

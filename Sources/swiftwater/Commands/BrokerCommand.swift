@@ -95,11 +95,13 @@ struct BrokerAlter: AsyncParsableCommand {
             EXAMPLES
               swiftwater broker alter 1 --config log.cleaner.threads=2
               swiftwater broker alter --default --reset log.retention.ms
+              swiftwater broker alter 1 --config my.plugin.limit=5 --force
             """)
 
     @Argument(help: "The broker's id.") var id: Int32?
     @Flag(name: .customLong("default"), help: "Change it for all brokers.") var isDefault = false
     @OptionGroup var changes: ConfigChangeOptions
+    @Flag(help: "Take names that look misspelt: a plugin may know them.") var force = false
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -110,7 +112,7 @@ struct BrokerAlter: AsyncParsableCommand {
     func run() async throws {
         let cluster = try await connection.connect()
         if let id { _ = try await chosenBrokers(id, in: cluster) }
-        try await changes.apply(to: id.map { .broker($0) } ?? .allBrokers, in: cluster)
+        try await changes.apply(to: id.map { .broker($0) } ?? .allBrokers, in: cluster, force: force)
     }
 }
 

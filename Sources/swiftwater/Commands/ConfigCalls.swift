@@ -122,7 +122,11 @@ struct ConfigCalls {
         if resource.type == Resource.allBrokers.type { known += ServerProperties.withoutUse.map(\.name) }
         for name in names {
             guard let meant = Self.meant(by: name, among: known) else { continue }
-            throw CommandFailure("unknown configuration '\(name)' of \(resource.text): did you mean '\(meant)'?")
+            throw CommandFailure(
+                "unknown configuration '\(name)' of \(resource.text): did you mean '\(meant)'?",
+                // Groups have no names but those that are listed; brokers take those of their plugins, too.
+                hint: resource.type == Resource.allBrokers.type
+                    ? "--force asks for it under this name all the same" : nil)
         }
     }
 

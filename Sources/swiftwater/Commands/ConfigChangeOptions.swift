@@ -27,10 +27,12 @@ struct ConfigChangeOptions: ParsableArguments {
     }
 
     /// Makes the changes and says so.
-    func apply(to resource: ConfigCalls.Resource, in cluster: any Cluster) async throws {
+    ///
+    /// - Parameter force: whether names that look misspelt are taken.
+    func apply(to resource: ConfigCalls.Resource, in cluster: any Cluster, force: Bool = false) async throws {
         let changes = try changes()
         let calls = ConfigCalls(cluster)
-        try await calls.checkNames(changes.map(\.name), resource)
+        if !force { try await calls.checkNames(changes.map(\.name), resource) }
         try await calls.alter(resource, changes, validateOnly: dryRun)
         let count = counted(changes.count, "configuration")
         try Output.standard.line(

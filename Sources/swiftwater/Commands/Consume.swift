@@ -12,6 +12,8 @@ struct Consume: AsyncParsableCommand {
             With --group the command is a member of a consumer group: the partitions are shared out among all members, \
             the group remembers what was printed, and --from is only about partitions where it remembers nothing.
 
+            With --include, topics that come to be later are read from their beginning.
+
             POSITIONS
               beginning, end      the default is end, or beginning with --exit-at-end
               42                  an offset
@@ -26,6 +28,8 @@ struct Consume: AsyncParsableCommand {
               swiftwater consume ratings --from 15m --partition 0,2 --print key,value
               swiftwater consume ratings users --group billing --from beginning
               swiftwater consume ratings --value-format avro --from beginning
+              swiftwater consume COUNTS --key-format int --print key,value
+              swiftwater consume --include 'orders-.*' --group audit
             """)
 
     enum Output: String, CaseIterable, ExpressibleByArgument {
@@ -41,7 +45,8 @@ struct Consume: AsyncParsableCommand {
         case uncommitted = "read_uncommitted"
     }
 
-    @Argument(help: "The topics.", completion: NameCompletion.topics) var topics: [String]
+    @Argument(help: "The topics.", completion: NameCompletion.topics) var topics: [String] = []
+    @OptionGroup var pattern: TopicPatternOptions
     @Option(
         name: .shortAndLong, help: ArgumentHelp("Take part in this consumer group.", valueName: "group"),
         completion: NameCompletion.groups)
@@ -71,8 +76,9 @@ struct Consume: AsyncParsableCommand {
             "Fields to print, in this order: \(RecordField.allCases.map(\.rawValue).joined(separator: ",")).",
             valueName: "fields"))
     var print: String?
-    @Option(help: "Text between printed fields; \\t is a tab.") var separator = "\\t"
-    @Option(help: ArgumentHelp("Text for null keys and values.", valueName: "text")) var nullValue = "null"
+    @Option(parsing: .unconditional, help: "Text between printed fields; \\t is a tab.") var separator = "\\t"
+    @Option(parsing: .unconditional, help: ArgumentHelp("Text for null keys and values.", valueName: "text"))
+    var nullValue = "null"
     @Option(name: .shortAndLong, help: "text, or json for one JSON object per record.") var output: Output = .text
     @Option(help: "read_committed, or read_uncommitted to show records of transactions that are open or aborted, too.")
     var isolation: IsolationLevel = .committed
@@ -81,6 +87,15 @@ struct Consume: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
+        if topics.isEmpty, pattern.include == nil {
+            throw ValidationError("name topics, or say which with --include REGEX")
+        }
+        if pattern.include != nil, group != nil, !topics.isEmpty {
+            throw ValidationError("a group reads topics by name or by --include, not by both")
+        }
+        if pattern.include != nil, partition != nil {
+            throw ValidationError("--partition is for topics that are named: leave out --include")
+        }
         if let maxMessages, maxMessages < 1 { throw ValidationError("--max-messages must be at least 1") }
         if print != nil, output == .json { throw ValidationError("--print is for text; JSON has all fields") }
         if group?.isEmpty == true { throw ValidationError("--group must not be empty") }
@@ -99,7 +114,8 @@ struct Consume: AsyncParsableCommand {
         let printer = try printer()
         let cluster = try await connection.connect()
         let decoder = try decoder()
-        let strict = StrictJSON(key: keyFormat == .json, value: (valueFormat ?? format) == .json)
+        let keyBytes = keyFormat ?? (format == .json ? nil : format)
+        let strict = StrictFormats(key: Self.strict(keyBytes), value: Self.strict(valueFormat ?? format))
         let show: @Sendable ([ConsumerRecord]) throws -> Void = { [skipErrors] records in
             for record in records {
                 let decoded: ConsumerRecord
@@ -128,8 +144,10 @@ struct Consume: AsyncParsableCommand {
         let start = position ?? (exitAtEnd ? .beginning : .end)
         if let group { return try await consume(as: group, from: start, in: cluster, prepare, show) }
 
+        let include = try pattern.pattern()
+        let names = try await names(include, in: cluster)
         var partitions: [TopicPartition] = []
-        for topic in topics { partitions += try await chosenPartitions(partition, of: topic, in: cluster) }
+        for topic in names { partitions += try await chosenPartitions(partition, of: topic, in: cluster) }
         let isolation = isolationLevel
         let ends =
             exitAtEnd
@@ -142,7 +160,27 @@ struct Consume: AsyncParsableCommand {
         for (partition, offset) in starts.sorted(by: { $0.key < $1.key }) {
             readers.append(try await cluster.reader(partition, from: .offset(offset), isolation: isolation))
         }
-        try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max, prepare, show)
+        guard let include, !exitAtEnd else {
+            try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max, prepare, show)
+            return
+        }
+        let watch = TopicWatch(include, known: Set(names), in: cluster, isolation: isolation)
+        try await Self.follow(
+            readers, until: nil, countMax: maxMessages ?? .max, more: { try await watch.next() }, prepare, show)
+    }
+
+    /// Only values, and keys where that is said of them, are held to be JSON; numbers always are what they are said to be.
+    private static func strict(_ format: RecordFormat?) -> ByteFormat? {
+        guard let format, format.schemaType == nil, format != .string else { return nil }
+        return format.bytes
+    }
+
+    /// The topics to begin with.
+    private func names(_ include: TopicPattern?, in cluster: any Cluster) async throws -> [String] {
+        guard let include else { return topics }
+        let names = try await pattern.chosen(topics, in: cluster, all: { [] }, mayBeNone: !exitAtEnd)
+        if names.isEmpty { swiftwater.Output.complain("swiftwater: no topic matches '\(include.text)' yet") }
+        return names
     }
 
     /// nil when neither keys nor values have schemas.
@@ -161,8 +199,14 @@ struct Consume: AsyncParsableCommand {
     ) async throws {
         for topic in topics { _ = try await ConnectionOptions.topic(topic, in: cluster) }
         let options = try membershipOptions()
+        let include = try pattern.pattern()
+        if let include, try await include.topics(in: cluster).isEmpty {
+            guard !exitAtEnd else { throw TopicPatternOptions.none(include) }
+            swiftwater.Output.complain("swiftwater: no topic matches '\(include.text)' yet")
+        }
+        let subscription: Subscription = if let include { .pattern(include.text) } else { .topics(topics) }
         let consumption = GroupConsumption(
-            cluster, cluster.membership(group: group, .topics(topics), options: options), isolation: isolationLevel,
+            cluster, cluster.membership(group: group, subscription, options: options), isolation: isolationLevel,
             start: start, endsWhenRead: exitAtEnd, countMax: maxMessages ?? .max, prepare, show)
         let interruption = try Interruption()
         // Both end with this command: the first when it is done, the second with the process.
@@ -204,6 +248,7 @@ struct Consume: AsyncParsableCommand {
         printer.keyFormat = (keyFormat ?? format).bytes
         printer.valueFormat = (valueFormat ?? format).bytes
         printer.nullText = nullValue
+        printer.showsTopic = topics.count > 1 || pattern.include != nil
         let between = unescaped(separator)
         if let print {
             let fields = try print.split(separator: ",").map { name in
@@ -219,51 +264,6 @@ struct Consume: AsyncParsableCommand {
             printer.layout = swiftwater.Output.standard.isTerminal ? .terminal : .text([.value], separator: between)
         }
         return printer
-    }
-
-    /// Reads all partitions at the same time and hands their records over one batch at a time, so that a slow reader of
-    /// our output slows down the fetching.
-    ///
-    /// - Parameter idleMax: how long to wait for records before giving up; nil for ever.
-    /// - Returns: whether it was given up.
-    @discardableResult
-    static func follow(
-        _ readers: [any PartitionReader], until ends: [TopicPartition: Int64]?, countMax: Int,
-        idleMax: Duration? = nil,
-        _ prepare: @escaping @Sendable (FetchedBatches) async throws -> Void,
-        _ handle: ([ConsumerRecord]) throws -> Void
-    ) async throws -> Bool {
-        var left = countMax
-        let clock = ContinuousClock()
-        var last = clock.now
-        let patience = min(idleMax ?? .seconds(10), .seconds(10))
-        return try await withThrowingTaskGroup(of: (any PartitionReader, FetchedBatches).self) { group in
-            func read(_ reader: any PartitionReader) {
-                if let ends, reader.position >= ends[reader.partition] ?? 0 { return }
-                group.addTask {
-                    let batches = try await reader.next(maxBytes: 1 << 20, timeout: patience)
-                    try await prepare(batches)
-                    return (reader, batches)
-                }
-            }
-            for reader in readers { read(reader) }
-            while left > 0, let (reader, batches) = try await group.next() {
-                var records = try batches.records()
-                if let end = ends?[reader.partition] { records.removeAll { $0.offset >= end } }
-                let shown = records.prefix(left)
-                left -= shown.count
-                if !shown.isEmpty {
-                    try handle(Array(shown))
-                    last = clock.now
-                } else if let idleMax, clock.now - last >= idleMax {
-                    group.cancelAll()
-                    return true
-                }
-                read(reader)
-            }
-            group.cancelAll()
-            return false
-        }
     }
 }
 

@@ -18,6 +18,9 @@ struct GroupResetOffsets: AsyncParsableCommand {
                   --to-datetime 2026-11-25T18:00
               swiftwater group reset-offsets billing --all-topics --shift-by -100 --execute
               swiftwater group reset-offsets billing --all-topics --by-duration 1h30m
+              swiftwater group reset-offsets billing --all-topics --to-current \\
+                  -o json > offsets.json
+              swiftwater group reset-offsets billing --from-file offsets.json --execute
             """)
 
     @Argument(help: "The group.", completion: NameCompletion.groups) var name: String
@@ -46,22 +49,34 @@ struct GroupResetOffsets: AsyncParsableCommand {
         help: ArgumentHelp("So many records forwards, or backwards when negative.", valueName: "count"))
     var shiftBy: Int64?
 
+    @Option(
+        help: ArgumentHelp(
+            "To the offsets of a file: what -o json prints, or lines TOPIC,PARTITION,OFFSET.", valueName: "file"),
+        completion: .file())
+    var fromFile: String?
+
     @Flag(help: "Do it.") var execute = false
     @Flag(help: "Only show it, which is the default.") var dryRun = false
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
-        if topic.isEmpty, !allTopics { throw ValidationError("name topics with --topic, or all with --all-topics") }
+        if fromFile != nil, !topic.isEmpty || allTopics {
+            throw ValidationError("--from-file names the partitions: leave out --topic and --all-topics")
+        }
+        if topic.isEmpty, !allTopics, fromFile == nil {
+            throw ValidationError("name topics with --topic, or all with --all-topics")
+        }
         if !topic.isEmpty, allTopics { throw ValidationError("--topic and --all-topics exclude each other") }
         if execute, dryRun { throw ValidationError("--execute and --dry-run exclude each other") }
         let ways = [
             toEarliest, toLatest, toCurrent, toOffset != nil, toDatetime != nil, byDuration != nil, shiftBy != nil,
+            fromFile != nil,
         ]
         guard ways.count(where: { $0 }) == 1 else {
             throw ValidationError(
                 "say where to with exactly one of --to-earliest, --to-latest, --to-current, --to-offset, "
-                    + "--to-datetime, --by-duration and --shift-by")
+                    + "--to-datetime, --by-duration, --shift-by and --from-file")
         }
         if let toOffset, toOffset < 0 { throw ValidationError("--to-offset must not be negative") }
     }
@@ -77,7 +92,12 @@ struct GroupResetOffsets: AsyncParsableCommand {
                 hint: "stop its consumers first; 'swiftwater group describe \(name) --members' shows them")
         }
         let committed = try await cluster.positions(of: name, group?.type).offsets
-        let partitions = try await partitions(committed, in: cluster)
+        let partitions: [TopicPartition] =
+            if case .each(let offsets) = target {
+                try await checked(offsets.keys.sorted(), in: cluster)
+            } else {
+                try await partitions(committed, in: cluster)
+            }
         let plan = try await OffsetPlan.make(target, partitions, committed, in: cluster)
         if execute {
             try await cluster.alterPositions(
@@ -115,12 +135,24 @@ struct GroupResetOffsets: AsyncParsableCommand {
         return there.keys.sorted()  // offsets of topics that are gone stay as they are
     }
 
+    /// - Throws: `CommandFailure` for a partition that is not there.
+    private func checked(_ places: [TopicPartition], in cluster: any Cluster) async throws -> [TopicPartition] {
+        for (topic, places) in Dictionary(grouping: places, by: \.topic).sorted(by: { $0.key < $1.key }) {
+            _ = try await chosenPartitions(
+                places.map { String($0.partition) }.joined(separator: ","), of: topic, in: cluster)
+        }
+        return places
+    }
+
     private func target(now: Int64) throws -> OffsetPlan.Target {
         if toEarliest { return .position(.beginning) }
         if toLatest { return .position(.end) }
         if toCurrent { return .current }
         if let toOffset { return .position(.offset(toOffset)) }
         if let shiftBy { return .shift(shiftBy) }
+        if let fromFile {
+            return .each(try OffsetFile.parse(try PropertiesFile.text(fromFile), of: name, file: fromFile))
+        }
         if let byDuration {
             guard let span = Timestamps.span(byDuration) ?? Timestamps.isoSpan(byDuration) else {
                 throw CommandFailure.usage(

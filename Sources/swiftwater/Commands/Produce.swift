@@ -19,6 +19,9 @@ struct Produce: AsyncParsableCommand {
               swiftwater produce users --key-separator : < users.txt
               swiftwater consume a -e -o json | swiftwater produce b --input json
               swiftwater produce users --transactional import-1 < users.txt
+              swiftwater produce counts --key 7 --key-format int --value 42 \\
+                  --value-format long
+              swiftwater produce pictures --key cat --value-file cat.png
               swiftwater produce ratings --value-format avro \\
                   --value-schema ratings.avsc < ratings.jsonl
             """)
@@ -42,16 +45,30 @@ struct Produce: AsyncParsableCommand {
     }
 
     @Argument(help: "The topic.", completion: NameCompletion.topics) var topic: String
-    @Option(help: "The value of a record to write instead of reading lines; may be repeated.") var value: [String] = []
-    @Option(name: .shortAndLong, help: "The key of every record.") var key: String?
+    // A value, a key or a separator may well begin with a hyphen: what stands behind these is never an option.
     @Option(
-        name: [.customShort("K"), .long],
+        parsing: .unconditionalSingleValue,
+        help: "The value of a record to write instead of reading lines; may be repeated.")
+    var value: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "A file whose bytes, as they are, are the value of a record to write; may be repeated.", valueName: "file"),
+        completion: .file())
+    var valueFile: [String] = []
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "The key of every record.") var key: String?
+    @Option(
+        name: [.customShort("K"), .long], parsing: .unconditional,
         help: ArgumentHelp("Lines are key and value with this between them; \\t is a tab.", valueName: "text"))
     var keySeparator: String?
     @Option(
         name: [.customShort("H"), .long],
         help: ArgumentHelp("A header of every record; may be repeated.", valueName: "name=value"))
     var header: [String] = []
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "Lines begin with headers, as in a=1,b=2, and this behind them; \\t is a tab.", valueName: "text"))
+    var headerSeparator: String?
     @Option(name: .shortAndLong, help: "The partition. (default: by the key)") var partition: Int32?
     @Option(
         help: ArgumentHelp("Time of every record: @milliseconds, ISO 8601, or a span before now.", valueName: "time"))
@@ -74,7 +91,10 @@ struct Produce: AsyncParsableCommand {
     var valueMessage: String?
     @Option(name: .shortAndLong, help: "text, or json for lines as consume -o json prints them.")
     var input: RecordParser.Input = .text
-    @Option(help: ArgumentHelp("The text of a value that stands for null.", valueName: "text")) var nullValue: String?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The text of a value that stands for null.", valueName: "text"))
+    var nullValue: String?
     @Option(help: "Whose confirmation to wait for: 0 (nobody's), 1 (the leader's) or all.") var acks: Acks = .all
     @Flag(help: "Number the records, so that a retry never writes one twice.") var idempotent = false
     @Option(help: ArgumentHelp("Write in transactions, under this transactional id.", valueName: "id"))
@@ -102,6 +122,16 @@ struct Produce: AsyncParsableCommand {
         }
         if key != nil, keySeparator != nil { throw ValidationError("--key and --key-separator exclude each other") }
         if keySeparator?.isEmpty == true { throw ValidationError("--key-separator must not be empty") }
+        if headerSeparator?.isEmpty == true { throw ValidationError("--header-separator must not be empty") }
+        if input == .json, headerSeparator != nil {
+            throw ValidationError("--header-separator is for --input text")
+        }
+        if !valueFile.isEmpty {
+            if !value.isEmpty { throw ValidationError("--value and --value-file exclude each other") }
+            guard input == .text, keySeparator == nil, headerSeparator == nil else {
+                throw ValidationError("--value-file takes the bytes of files: leave out what splits lines")
+            }
+        }
         if input == .json, keySeparator != nil { throw ValidationError("--key-separator is for --input text") }
         if idempotent, acks != .all { throw ValidationError("--idempotent needs --acks all") }
         if transactional?.isEmpty == true { throw ValidationError("--transactional must not be empty") }
@@ -132,6 +162,14 @@ struct Produce: AsyncParsableCommand {
         parser.valueEncoder = try await encoder(.value, valueFormat ?? format, valueSchema)
         var records: [ProducerRecord] = []
         for text in value { records.append(try parser.record(Array(text.utf8))) }
+        for path in valueFile {
+            let bytes = try PropertiesFile.bytes(path)
+            do {
+                records.append(try parser.record(bytes))
+            } catch let failure as CommandFailure {
+                throw CommandFailure("\(path): \(failure.message)", hint: failure.hint)
+            }
+        }
         var session: ProduceSession
         let interruption: Interruption?
         if let transactional {
@@ -191,6 +229,7 @@ struct Produce: AsyncParsableCommand {
         parser.keyFormat = (keyFormat ?? format).bytes
         parser.valueFormat = (valueFormat ?? format).bytes
         parser.keySeparator = keySeparator.map(unescaped)
+        parser.headerSeparator = headerSeparator.map(unescaped)
         parser.key = try key.map { try parser.keyFormat.decode($0.utf8) }
         parser.nullText = nullValue
         parser.headers = try pairs(header, option: "--header").map {

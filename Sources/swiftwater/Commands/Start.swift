@@ -66,7 +66,7 @@ struct Start: AsyncParsableCommand {
 
         if !settings.withoutUse.isEmpty {
             logger.notice(
-                "passed over settings of Kafka for parts that one process does not have",
+                "passed over settings of the originals for parts that one process does not have",
                 metadata: ["names": "\(settings.withoutUse.joined(separator: ", "))"])
         }
         for warning in settings.warnings { logger.warning("\(warning)") }

@@ -17,7 +17,7 @@ struct TopicCommand: ParsableCommand {
             """,
         subcommands: [
             TopicCreate.self, TopicList.self, TopicDescribe.self, TopicAlter.self, TopicDelete.self,
-            TopicDeleteRecords.self, TopicOffsets.self,
+            TopicDeleteRecords.self, TopicOffsets.self, TopicReassign.self, TopicElectLeaders.self,
         ])
 }
 
@@ -73,15 +73,22 @@ struct TopicList: AsyncParsableCommand {
             EXAMPLES
               swiftwater topic list
               swiftwater topic list -o json -b kafka.example.com:9092
+              swiftwater topic list --include 'orders-.*'
             """)
 
     @Flag(help: "Show the broker's own topics too.") var internalTopics = false
+    @OptionGroup var pattern: TopicPatternOptions
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
+        let pattern = try pattern.pattern()
         let cluster = try await connection.connect()
-        let topics = try await cluster.topics().filter { internalTopics || !$0.isInternal }
+        var topics = try await cluster.topics().filter { internalTopics || !$0.isInternal }
+        if let pattern {
+            let names = Set(try pattern.matching(topics.map(\.name)))
+            topics.removeAll { !names.contains($0.name) }
+        }
         switch output.format {
         case .json:
             let values = topics.map { topic in
@@ -107,18 +114,24 @@ struct TopicDescribe: AsyncParsableCommand {
               swiftwater topic describe
               swiftwater topic describe ratings
               swiftwater topic describe ratings --all-configs -o json
+              swiftwater topic describe --include 'orders-.*'
+              swiftwater topic describe --only under-replicated
             """)
 
     @Argument(help: "Topics. (default: all but the broker's own)", completion: NameCompletion.topics)
     var names: [String] = []
+    @OptionGroup var pattern: TopicPatternOptions
     @Flag(help: "Show configurations that nobody set, too.") var allConfigs = false
+    @Option(help: "Show only partitions of which this holds, in a list.") var only: PartitionTrouble?
     @OptionGroup var output: OutputOptions
     @OptionGroup var connection: ConnectionOptions
 
     func run() async throws {
         let cluster = try await connection.connect()
         var values: [JSONValue] = []
-        let all = names.isEmpty ? try await cluster.topics().filter { !$0.isInternal }.map(\.name) : names
+        let all = try await pattern.chosen(
+            names, in: cluster, all: { try await cluster.topics().filter { !$0.isInternal }.map(\.name) })
+        if let only { return try await show(only, of: all, in: cluster) }
         var count = 0
         for name in all {
             let details: Details
@@ -137,6 +150,41 @@ struct TopicDescribe: AsyncParsableCommand {
             count += 1
         }
         if output.format == .json { try Output.standard.write(JSONValue.array(values).pretty + [UInt8(ascii: "\n")]) }
+    }
+
+    private func show(_ trouble: PartitionTrouble, of names: [String], in cluster: RemoteCluster) async throws {
+        var rows: [(TopicPartition, PartitionDescription)] = []
+        for name in names {
+            let topic = try await ConnectionOptions.topic(name, in: cluster)
+            let minimum =
+                trouble.needsMinimum
+                ? try await cluster.configs(of: .topic(name)).first { $0.name == "min.insync.replicas" }?.value
+                    .flatMap { Int($0) } : nil
+            for partition in topic.partitions where trouble.holds(of: partition, inSyncMin: minimum ?? 1) {
+                rows.append((TopicPartition(name, partition.partition), partition))
+            }
+        }
+        switch output.format {
+        case .json:
+            let values = rows.map { place, partition in
+                JSONValue.object([
+                    ("topic", .string(place.topic)), ("partition", .number(Int64(place.partition))),
+                    ("leader", partition.leader.map { .number(Int64($0)) } ?? .null),
+                    ("replicas", .array(partition.replicas.map { .number(Int64($0)) })),
+                    ("inSyncReplicas", .array(partition.inSyncReplicas.map { .number(Int64($0)) })),
+                ])
+            }
+            try Output.standard.write(JSONValue.array(values).pretty + [UInt8(ascii: "\n")])
+        case .table:
+            var table = Table("TOPIC", "PARTITION#", "LEADER#", "REPLICAS", "IN SYNC")
+            for (place, partition) in rows {
+                table.add(
+                    place.topic, String(place.partition), partition.leader.map(String.init) ?? "none",
+                    partition.replicas.map(String.init).joined(separator: ","),
+                    partition.inSyncReplicas.map(String.init).joined(separator: ","))
+            }
+            try Output.standard.line(table.text)
+        }
     }
 
     private func details(_ name: String, in cluster: RemoteCluster) async throws -> Details {

@@ -14,9 +14,12 @@ struct TopicOffsets: AsyncParsableCommand {
               swiftwater topic offsets ratings users --at beginning
               swiftwater topic offsets ratings --at 2h --partition 0,1
               swiftwater topic offsets ratings --at max-timestamp
+              swiftwater topic offsets --include 'orders-.*'
             """)
 
-    @Argument(help: "Topics.", completion: NameCompletion.topics) var names: [String]
+    @Argument(help: "Topics. (default: all but the broker's own)", completion: NameCompletion.topics)
+    var names: [String] = []
+    @OptionGroup var pattern: TopicPatternOptions
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
@@ -35,6 +38,8 @@ struct TopicOffsets: AsyncParsableCommand {
             ? .maxTimestamp : try StartPosition.parse(at, now: Timestamps.nowMilliseconds(), option: "--at")
         let cluster = try await connection.connect()
         var partitions: [TopicPartition] = []
+        let names = try await pattern.chosen(
+            names, in: cluster, all: { try await cluster.topics().filter { !$0.isInternal }.map(\.name) })
         for name in names { partitions += try await chosenPartitions(partition, of: name, in: cluster) }
         func offsets(_ position: LogPosition) async throws -> [TopicPartition: Int64] {
             try await cluster.offsets(

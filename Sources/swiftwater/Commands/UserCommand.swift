@@ -144,6 +144,8 @@ extension ScramMechanism: ExpressibleByArgument {
     package init?(argument: String) { self.init(name: argument.uppercased()) }
     package static var allValueStrings: [String] { allCases.map(\.name) }
     package var defaultValueDescription: String { name }
+    // What the parser's own description of a raw value would list one by one.
+    package static var allValueDescriptions: [String: String] { [:] }
 }
 
 /// How passwords are kept.

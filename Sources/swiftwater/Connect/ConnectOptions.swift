@@ -72,7 +72,10 @@ struct ConnectOptions: ParsableArguments {
                     "the worker has no connector class '\(name)'",
                     hint: "'swiftwater connect plugins' lists those that it has")
             }
-            throw CommandFailure(failure.message)
+            // The worker's own answers say what it does not have.
+            let isForeign = status == 404 && failure.message.hasPrefix("HTTP ")
+            throw CommandFailure(
+                failure.message, hint: isForeign ? "is it a Connect worker that runs there?" : nil)
         }
     }
 

@@ -28,6 +28,16 @@ struct DataFolderCheck {
         let isReadOnly = !isWritable && errno == EROFS
         let facts: [(String, JSONValue)] = [("path", .string(path)), ("exists", .bool(isThere))]
         guard isThere else {
+            // Permission is not all: file systems such as /proc have no folders but their own.
+            if isWritable, let reason = Self.whyNoFolder(in: existing) {
+                isWritable = false
+                findings = [
+                    Finding(
+                        check, .problem, "\(path) is not there and cannot be made in \(existing): \(reason)",
+                        hint: "name another with --data-dir FOLDER", facts: facts)
+                ]
+                return
+            }
             findings = [
                 isWritable
                     ? Finding(check, .ok, "\(path) is not there yet and can be made", facts: facts)
@@ -64,6 +74,16 @@ struct DataFolderCheck {
     private static func isFolder(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Makes a folder and takes it away again.
+    ///
+    /// - Returns: why none can be made; nil when one can.
+    private static func whyNoFolder(in folder: String) -> String? {
+        let path = "\(folder)/.swiftwater-doctor-\(getpid())"
+        guard mkdir(path, 0o700) == 0 else { return String(cString: strerror(errno)) }
+        rmdir(path)
+        return nil
     }
 
     private static func nearestFolder(_ path: String) -> String? {

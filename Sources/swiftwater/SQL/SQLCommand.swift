@@ -33,7 +33,7 @@ struct SQLCommand: AsyncParsableCommand {
         name: [.short, .customLong("file")],
         help: ArgumentHelp("A file of statements to run; may be repeated.", valueName: "file"), completion: .file())
     var file: [String] = []
-    @Option(help: "tabular for people, json for programs.") var output: Format = .tabular
+    @Option(name: .shortAndLong, help: "tabular for people, json for programs.") var output: Format = .tabular
     @Option(
         name: [.short, .customLong("define")],
         help: ArgumentHelp("A variable for ${name} in statements; may be repeated.", valueName: "name=value"))
@@ -135,7 +135,7 @@ struct SQLCommand: AsyncParsableCommand {
         for (name, value) in try pairs(define, option: "--define") { shell.define(name, value) }
         if !execute.isEmpty || !file.isEmpty {
             try await explaining {
-                for text in execute where try await !shell.run(text) { return }
+                for text in execute where try await !shell.run(argument: text) { return }
                 for path in file { try await shell.runScript(path) }
             }
         } else if isatty(STDIN_FILENO) == 1 {
@@ -175,6 +175,8 @@ struct SQLCommand: AsyncParsableCommand {
             return CommandFailure(
                 failure.message,
                 hint: "the server asks for a user who may do that: -u NAME, or http://NAME:PASSWORD@HOST:8088")
+        case .refused(404, let code) where code == 404 || code == 40400:
+            return CommandFailure(failure.message, hint: "is it a SQL server that runs there?")
         case .refused, .notUnderstood:
             return CommandFailure(failure.message)
         }

@@ -57,8 +57,7 @@ enum KafkaProperties {
         "transaction.two.phase.commit.enable", "unclean.leader.election.interval.ms", "cordoned.log.dirs",
         "group.consumer.assignor.offload.enable",
         "offsets.commit.timeout.ms", "offsets.load.buffer.size", "offsets.topic.compression.codec",
-        // Of the registry's file.
-        "debug",
+        "debug",  // of rest-utils, in the files of all the other originals
         "unstable.api.versions.enable", "unstable.feature.versions.enable",
     ]
 

@@ -17,7 +17,9 @@ enum RegistryProperties {
     private static let connectionPrefix = "kafkastore."
     private static let connectionNames = ["security.protocol", "ssl.", "sasl."]
 
-    static let known: [Definition] = [
+    static let known: [Definition] = own + searchLimits
+
+    private static let own: [Definition] = [
         text(
             "kafkastore.bootstrap.servers", "",
             "Brokers of the cluster whose schemas topic is served; this one when empty."
@@ -53,23 +55,6 @@ enum RegistryProperties {
             apply: { $1.level = CompatibilityLevel($0) ?? .backward }),
         flag("mode.mutability", true, "Whether modes may be changed.") { $1.allowsModeChanges = $0 },
         number("schema.cache.size", 1000, 1...10_000_000, "Parsed schemas that are kept.") { $1.cachedCountMax = $0 },
-        number(
-            "schema.search.default.limit", 1000, 1...10_000_000, "Schemas that a list has when no limit is asked for."
-        ) {
-            $1.schemaLimit = $0
-        },
-        number(
-            "subject.search.default.limit", 20_000, 1...10_000_000,
-            "Subjects that a list has when no limit is asked for."
-        ) { $1.subjectLimit = $0 },
-        number(
-            "subject.version.search.default.limit", 20_000, 1...10_000_000,
-            "Versions that a list has when no limit is asked for."
-        ) { $1.versionLimit = $0 },
-        number(
-            "context.search.default.limit", 20_000, 1...10_000_000,
-            "Contexts that a list has when no limit is asked for."
-        ) { $1.contextLimit = $0 },
         text(
             "access.control.allow.origin", "",
             "Origins whose pages may use registry and SQL server (CORS), with commas; `*` is all, none when empty."
@@ -88,12 +73,33 @@ enum RegistryProperties {
         ) { $1.requestByteCountMax = $0 },
     ]
 
+    private static let searchLimits: [Definition] =
+        limits("schema", 1000, "Schemas", \.schemaLimit) + limits("subject", 20_000, "Subjects", \.subjectLimit)
+        + limits("subject.version", 20_000, "Versions", \.versionLimit)
+        + limits("context", 20_000, "Contexts", \.contextLimit)
+
+    private static func limits(
+        _ name: String, _ count: Int, _ what: String, _ limit: WritableKeyPath<RegistrySettings, ListLimit> & Sendable
+    ) -> [Definition] {
+        [
+            number(
+                "\(name).search.default.limit", count, 1...10_000_000,
+                "\(what) that a list has when no limit is asked for, or a larger one than there may be."
+            ) { $1[keyPath: limit].byDefault = $0 },
+            number("\(name).search.max.limit", count, 1...10_000_000, "\(what) that may be asked for at once.") {
+                $1[keyPath: limit].most = $0
+            },
+        ]
+    }
+
     static func definition(_ name: String) -> Definition? { known.first { $0.name == name } }
 
     /// The name in force for another one that the original has for the same.
-    static func canonical(_ name: String) -> String {
-        name == "avro.compatibility.level" ? "schema.compatibility.level" : name
-    }
+    static func canonical(_ name: String) -> String { olderNames[name] ?? name }
+
+    private static let olderNames = [
+        "avro.compatibility.level": "schema.compatibility.level", "master.eligibility": "leader.eligibility",
+    ]
 
     /// Whether a name is that of a property of the connection to the cluster.
     static func isConnection(_ name: String) -> Bool {

@@ -84,7 +84,7 @@ struct ServerSettings {
 
     /// Values that are set, by name.
     private(set) var set: [String: Value] = [:]
-    /// Names of Kafka's that have nothing behind them here, sorted.
+    /// Names of Kafka's and of the original registry's that have nothing behind them here, sorted.
     private(set) var withoutUse: [String] = []
     /// Variables of the environment that are none of the program's, but nearly, with what they may have been meant to be.
     /// Others that begin like them are not told of: Kubernetes makes some for every service.
@@ -266,7 +266,7 @@ struct ServerSettings {
             && !SQLProperties.isKnown(name) && !WebProperties.isKnown(name, set)
             && ListenerProperties.definition(name) == nil
         {
-            switch KafkaProperties.meaning(name) {
+            switch RegistryNames.meaning(name, value.text) ?? KafkaProperties.meaning(name) {
             case .nothing:
                 withoutUse.append(name)
                 set[name] = nil

@@ -7,9 +7,12 @@ enum CommandNames {
     static func check(_ arguments: [String], in root: any ParsableCommand.Type) throws {
         var command = root
         var path = [name(of: root)]
-        for word in arguments {
+        for (index, word) in arguments.enumerated() {
             let subcommands = command.configuration.subcommands
-            guard !subcommands.isEmpty, !word.hasPrefix("-"), word != "help" else { return }
+            guard !subcommands.isEmpty, !word.hasPrefix("-") else { return }
+            // What help is asked about has to be there, too.
+            if index == 0, word == "help" { continue }
+            guard word != "help" else { return }
             if let next = subcommands.first(where: { name(of: $0) == word || $0.configuration.aliases.contains(word) })
             {
                 command = next

@@ -80,8 +80,13 @@ struct ConnectionOptions: ParsableArguments {
         do {
             return try body()
         } catch let error where error.code == .invalidConfig {
-            throw CommandFailure.usage(error.message, hint: error.hint)
+            throw usageFailure(error)
         }
+    }
+
+    private static func usageFailure(_ error: ClusterError) -> CommandFailure {
+        let name = error.message.split(separator: "'").dropFirst().first.map { String($0) }
+        return .usage(error.message, hint: error.hint ?? name.flatMap { OptionHints.hint(forProperty: $0) })
     }
 
     /// Connects and makes sure that a broker answers.
@@ -121,13 +126,13 @@ struct ConnectionOptions: ParsableArguments {
     static func hint(connecting message: String) -> String? {
         let wantsCertificate =
             "the port wants a certificate it trusts: -X ssl.certificate.location=FILE -X ssl.key.location=FILE"
+        let unknownAuthority =
+            "name a file with the certificate of its authority: -X ssl.ca.location=FILE, or ssl.truststore.location in "
+            + "--command-config"
         let speaksPlainly = "does the port speak TLS? One that does not takes security.protocol=PLAINTEXT"
         let hints: [(words: String, hint: String)] = [
-            (
-                "certificate could not be verified",
-                "name a file with the certificate of its authority: -X ssl.ca.location=FILE, or ssl.truststore.location "
-                    + "in --command-config"
-            ),
+            // librdkafka's words, and those that OpenSSL has for it when librdkafka passes them on.
+            ("certificate could not be verified", unknownAuthority), ("certificate verify failed", unknownAuthority),
             (
                 "connecting to a SSL listener",
                 "does the port want TLS? -X security.protocol=SSL, or SASL_SSL with a user"
@@ -147,6 +152,7 @@ struct ConnectionOptions: ParsableArguments {
                 "not valid in current SASL state",
                 "this port asks for no user: security.protocol is PLAINTEXT, or SSL, there"
             ),
+            ("failed to resolve", "check the name of the host"),
             ("set sasl.mechanism to what it takes", "-X sasl.mechanism=NAME, or sasl.mechanism in --command-config"),
         ]
         return hints.first { message.contains($0.words) }?.hint

@@ -14,6 +14,17 @@ enum PropertiesFile {
     ///
     /// - Throws: as `read`.
     static func text(_ path: String) throws -> String {
+        guard let text = String(validating: try bytes(path), as: UTF8.self) else {
+            throw CommandFailure("cannot read \(path): it is not UTF-8 text")
+        }
+        return text
+    }
+
+    /// More than any record or configuration has.
+    private static let byteCountMax = 1 << 30
+
+    /// The bytes of a file, or of a pipe.
+    static func bytes(_ path: String) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))") }
         defer { close(descriptor) }
@@ -27,11 +38,11 @@ enum PropertiesFile {
                 throw CommandFailure("cannot read \(path): \(String(cString: strerror(errno)))")
             }
             bytes += chunk[..<count]
+            guard bytes.count <= byteCountMax else {
+                throw CommandFailure("cannot read \(path): it has more than \(byteCountMax) bytes")
+            }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw CommandFailure("cannot read \(path): it is not UTF-8 text")
-        }
-        return text
+        return bytes
     }
 
     static func parse(_ text: String) -> [String: String] {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Cluster
 import JSONFormat
 import NIOCore
@@ -26,6 +27,8 @@ struct RecordPrinter {
     var valueFormat: ByteFormat = .string
     /// What stands for a null key or value in text.
     var nullText = "null"
+    /// Whether lines for a terminal say which topic they are of.
+    var showsTopic = false
 
     /// The record's line, with its end.
     func line(_ record: ConsumerRecord) -> [UInt8] {
@@ -33,7 +36,7 @@ struct RecordPrinter {
         switch layout {
         case .json: output = json(record).bytes
         case .terminal:
-            let place = "\(record.partition):\(record.offset)"
+            let place = (showsTopic ? record.topic + " " : "") + "\(record.partition):\(record.offset)"
             output += (place + String(repeating: " ", count: max(0, 10 - place.count)) + "  ").utf8
             output += "\(Timestamps.text(milliseconds: record.timestamp))  ".utf8
             output +=
@@ -119,7 +122,15 @@ struct RecordPrinter {
         switch format {
         case .json where JSONText.isValid(bytes): return (name, .raw(JSONText.compact(bytes)))
         case .hex: return (name + "Hex", .string(String(decoding: ByteFormat.hex(bytes), as: UTF8.self)))
-        default:
+        case .base64: return (name, .string(Base64.encode(bytes)))
+        case .short, .int, .long, .float, .double:
+            guard let number = format.number(bytes) else {
+                return (name + "Hex", .string(String(decoding: ByteFormat.hex(bytes), as: UTF8.self)))
+            }
+            // JSON has no NaN and no Infinity.
+            let isJSON = JSONText.isValid(Array(number.utf8))
+            return (name, isJSON ? .raw(Array(number.utf8)) : .string(number))
+        case .string, .json:
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 return (name + "Hex", .string(String(decoding: ByteFormat.hex(bytes), as: UTF8.self)))
             }
@@ -128,22 +139,27 @@ struct RecordPrinter {
     }
 }
 
-/// Which parts of records are promised to be JSON, for who reads the output by a program.
+/// Which parts of records are promised to be of a format, for who reads the output by a program.
 ///
-/// Values in the format `json` are. Keys are where the format is theirs: with the one for both, texts are as good a key.
-struct StrictJSON {
-    var key: Bool
-    var value: Bool
+/// Values in the format `json` are, and all numbers. Keys are JSON where the format is theirs: with the one for both, texts
+/// are as good a key.
+struct StrictFormats {
+    /// nil: whatever the bytes are.
+    var key: ByteFormat?
+    var value: ByteFormat?
 
     func check(_ record: ConsumerRecord) throws(SchemaFailure) {
-        if key { try Self.check(record.key, .key) }
-        if value { try Self.check(record.value, .value) }
+        try Self.check(record.key, .key, key)
+        try Self.check(record.value, .value, value)
     }
 
-    private static func check(_ bytes: ByteBuffer?, _ part: RecordPart) throws(SchemaFailure) {
-        guard let bytes else { return }
+    private static func check(_ bytes: ByteBuffer?, _ part: RecordPart, _ format: ByteFormat?) throws(SchemaFailure) {
+        guard let bytes, let format else { return }
         let text = Array(bytes.readableBytesView)
-        guard !JSONText.isValid(text) else { return }
+        guard !format.fits(text) else { return }
+        guard format == .json else {
+            throw SchemaFailure("the \(part.rawValue) has \(counted(text.count, "byte")), so it is not \(format.noun)")
+        }
         throw SchemaFailure(
             text.isEmpty
                 ? "the \(part.rawValue) is empty, which is not JSON"
@@ -161,6 +177,8 @@ struct RecordParser {
     }
 
     var input = Input.text
+    /// What stands behind the headers at the beginning of a line; nil where lines have none.
+    var headerSeparator: String?
     var keySeparator: String?
     var key: [UInt8]?
     var keyFormat = ByteFormat.string
@@ -198,6 +216,14 @@ struct RecordParser {
     private func text(_ line: [UInt8]) throws -> ProducerRecord {
         var key = key
         var value = line[...]
+        var own: [RecordHeader] = []
+        if let headerSeparator {
+            guard let found = value.firstRange(of: Array(headerSeparator.utf8)) else {
+                throw CommandFailure("no header separator '\(headerSeparator)'")
+            }
+            own = try Self.headers(value[..<found.lowerBound])
+            value = value[found.upperBound...]
+        }
         if let keySeparator {
             guard let found = value.firstRange(of: Array(keySeparator.utf8)) else {
                 throw CommandFailure("no key separator '\(keySeparator)'")
@@ -208,8 +234,18 @@ struct RecordParser {
         let isNull = nullText.map { value.elementsEqual($0.utf8) } ?? false
         return ProducerRecord(
             partition: partition, key: key.map { ByteBuffer(bytes: $0) },
-            value: isNull ? nil : ByteBuffer(bytes: try valueFormat.decode(value)), headers: headers,
+            value: isNull ? nil : ByteBuffer(bytes: try valueFormat.decode(value)), headers: headers + own,
             timestamp: timestamp)
+    }
+
+    /// `name=value,name=value`, as `consume` prints headers.
+    private static func headers(_ text: ArraySlice<UInt8>) throws -> [RecordHeader] {
+        try text.split(separator: UInt8(ascii: ",")).map { part in
+            guard let at = part.firstIndex(of: UInt8(ascii: "=")), at > part.startIndex else {
+                throw CommandFailure("a header is NAME=VALUE, not \(ByteFormat.shortened(Array(part)))")
+            }
+            return RecordHeader(key: String(decoding: part[..<at], as: UTF8.self), value: Array(part[(at + 1)...]))
+        }
     }
 
     private func object(_ line: [UInt8]) throws -> ProducerRecord {
@@ -250,7 +286,8 @@ struct RecordParser {
         if text.elementsEqual("null".utf8) { return nil }
         switch format {
         case .json: return text
-        case .hex: return try format.decode(string.map { Array($0.utf8) } ?? text)
+        case .hex, .base64, .short, .int, .long, .float, .double:
+            return try format.decode(string.map { Array($0.utf8) } ?? text)
         case .string: return string.map { Array($0.utf8) } ?? text
         }
     }

@@ -3,8 +3,8 @@
 import json
 
 from confluent_kafka import Consumer, Producer, TopicPartition
-from console import wait_until
-from console_checks import check
+from console import Platform, free_port, wait_until
+from console_checks import check, check_quiet
 from console_fixtures import browser, name, page  # noqa: F401
 from console_fixtures import empty_platform as platform  # noqa: F401
 
@@ -207,3 +207,45 @@ def test_connector_as_json_is_saved_as_it_is_written(page, platform, tmp_path, n
     page.loaded(name)
     config = platform.console.get(f"/api/connect/connectors/{name}")["config"]
     assert config["tasks.max"] == "2" and "left.out" not in config
+
+
+def test_newest_messages_come_first_and_older_ones_follow(page, platform, name):
+    write(platform, name, [(None, f"value {number}", []) for number in range(120)])
+    shown = "[...document.querySelectorAll('.message .value')].map((e) => Number(e.textContent.split(' ').pop()))"
+    page.open(f"/topics/{name}", name)
+    page.until(f"{shown}.length === 50")
+    assert page.js(shown) == list(range(119, 69, -1))
+    opened(page, 0)
+    # What comes meanwhile is the next search's.
+    platform.console.produce(name, "value 120", format="string")
+    page.press("Older messages")
+    page.until(f"{shown}.length === 99")
+    assert page.js(shown) == list(range(119, 20, -1))
+    assert "value 119" in page.js("document.querySelector('.message .detail').innerText")
+    page.press("Older messages")
+    page.until(f"{shown}.length === 120")
+    assert page.js(shown) == list(range(119, -1, -1))
+    page.until("![...document.querySelectorAll('button')].some((b) => b.textContent === 'Older messages')")
+    check(page)
+    page.press("Search")
+    page.until(f"{shown}.length === 50 && {shown}[0] === 120")
+    page.fill("Begin at", "earliest")
+    page.press("Search")
+    page.until(f"{shown}.length === 50 && {shown}[0] === 0")
+    page.press("More messages")
+    page.until(f"{shown}.length === 100 && {shown}[99] === 99")
+
+
+def test_lineage_says_what_it_cannot_see(browser, platform, tmp_path):  # noqa: F811
+    """Without the worker's answer connectors are missing, and a drawing without them would be believed."""
+    alone = Platform(tmp_path / "console", of=platform, flags=["--connect-url", f"http://127.0.0.1:{free_port()}"]).start()
+    try:
+        lone = browser.page(f"http://127.0.0.1:{alone.console_port}")
+        lone.open("/lineage", "Lineage")
+        lone.sees("Connectors are missing here: the Connect worker at")
+        assert "Queries are missing" not in lone.text()
+        check(lone)
+        check_quiet(lone)
+        lone.close()
+    finally:
+        alone.stop()

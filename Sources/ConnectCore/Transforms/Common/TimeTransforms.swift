@@ -3,15 +3,30 @@ struct TimestampNowField: Transformation {
     private let part: RecordPart
     private let fields: [String]
     private let isUnix: Bool
+    /// Milliseconds.
+    private let added: Int64
     private let clock: TransformClock
     private let schemas = UpdatedSchemas()
+
+    /// Of Java's `ChronoUnit`, those that have a length in milliseconds.
+    private static let units: [(name: String, millis: Int64)] = [
+        ("NANOS", 0), ("MICROS", 0), ("MILLIS", 1), ("SECONDS", 1000), ("MINUTES", 60_000), ("HOURS", 3_600_000),
+        ("HALF_DAYS", 43_200_000), ("DAYS", 86_400_000), ("WEEKS", 604_800_000), ("MONTHS", 2_629_746_000),
+        ("YEARS", 31_556_952_000), ("DECADES", 315_569_520_000), ("CENTURIES", 3_155_695_200_000),
+    ]
 
     static let definition: ConfigDef = {
         var definition = ConfigDef()
         definition.define("fields", .list, .required, .notEmptyList, .high, "The fields that get the present time.")
         definition.define(
-            "target.type", .string, .value(.string("Date")), .oneOf(["Date", "Unix"]), .high,
-            "What the time is: Date, a timestamp of Connect, or Unix, milliseconds since 1970.")
+            "add.amount", .long, .value(.integer(0)), nil, .low,
+            "More than 0: one unit is added. It is one whatever the amount, as in the original.")
+        definition.define(
+            "add.chronounit", .string, .value(.string("DAYS")), .oneOf(units.map(\.name)), .low,
+            "The unit: \(units.map(\.name).joined(separator: ", ")).")
+        definition.define(
+            "target.type", .string, .value(.string("Date")), .oneOf(["Date", "Unix"]), .low,
+            "What the time is: Date, a timestamp of Connect, or Unix, seconds since 1970.")
         return definition
     }()
 
@@ -20,30 +35,50 @@ struct TimestampNowField: Transformation {
         self.clock = clock
         fields = values.list("fields")
         isUnix = values.string("target.type") == "Unix"
+        let unit = values.string("add.chronounit")
+        added = values.integer("add.amount") ?? 0 > 0 ? Self.units.first { $0.name == unit }?.millis ?? 0 : 0
     }
 
     func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         let current = record[part]
         if current.value.isNull { return record }
-        let millis = clock()
+        let millis = clock() + added
+        let time: ConnectValue = isUnix ? .int64(millis / 1000) : .instant(millis)
         guard let schema = current.schema else {
             var map = try Requirements.map(current.value, "inserting the time")
-            // Values without schema have no timestamps.
-            for field in fields { map[field] = .int64(millis) }
+            for field in fields { map[field] = time }
             return record.with(part, nil, .map(map))
         }
         let structure = try Requirements.structure(current.value, "inserting the time")
         let updated = try schemas(schema) { schema throws(ConnectError) in
-            let added = fields.map { ConnectSchema.Field($0, isUnix ? .int64 : .timestamp) }
-            let kept = schema.fields.filter { !fields.contains($0.name) }
-            return try .structure(basics: schema, isOptional: schema.isOptional, fields: kept + added)
+            // A field that is one for such a time already keeps its place.
+            var all = schema.fields.filter { !fields.contains($0.name) || fits($0.schema) }
+            for field in fields where !all.contains(where: { $0.name == field }) {
+                all.append(.init(field, isUnix ? .int64 : .timestamp))
+            }
+            return try .structure(basics: schema, isOptional: schema.isOptional, fields: all)
         }
-        var values: [ConnectValue] = []
-        for (index, field) in schema.fields.enumerated() where !fields.contains(field.name) {
-            values.append(structure.values[index])
+        let values = updated.fields.map { field in
+            fields.contains(field.name) ? time : structure[field.name] ?? .null
         }
-        values += fields.map { _ in isUnix ? .int64(millis) : .instant(millis) }
         return record.with(part, updated, .structure(ConnectStruct(updated, values: values)))
+    }
+
+    private func fits(_ schema: ConnectSchema) -> Bool {
+        isUnix ? schema.kind == .int64 : schema.logicalType == .timestamp
+    }
+}
+
+/// `TimestampNow` of the common transforms: the present as the record's time.
+struct TimestampNow: Transformation {
+    static let definition = ConfigDef()
+
+    let clock: TransformClock
+
+    func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
+        var record = record
+        record.timestamp = clock()
+        return record
     }
 }
 

@@ -1,50 +1,11 @@
 /// `ChangeTopicCase` of the common transforms: the words of a topic's name in another spelling.
 struct ChangeTopicCase: Transformation {
-    private enum Case: String, CaseIterable, Sendable {
-        case lowerHyphen = "LOWER_HYPHEN"
-        case lowerUnderscore = "LOWER_UNDERSCORE"
-        case lowerCamel = "LOWER_CAMEL"
-        case upperCamel = "UPPER_CAMEL"
-        case upperUnderscore = "UPPER_UNDERSCORE"
-
-        func words(_ text: String) -> [String] {
-            switch self {
-            case .lowerHyphen: text.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
-            case .lowerUnderscore, .upperUnderscore:
-                text.split(separator: "_", omittingEmptySubsequences: false).map(String.init)
-            case .lowerCamel, .upperCamel:
-                text.reduce(into: [String]()) { words, character in
-                    if words.isEmpty || (character.isASCII && character.isUppercase) {
-                        words.append(String(character))
-                    } else {
-                        words[words.count - 1].append(character)
-                    }
-                }
-            }
-        }
-
-        func text(_ words: [String]) -> String {
-            switch self {
-            case .lowerHyphen: words.map { $0.lowercased() }.joined(separator: "-")
-            case .lowerUnderscore: words.map { $0.lowercased() }.joined(separator: "_")
-            case .upperUnderscore: words.map { $0.uppercased() }.joined(separator: "_")
-            case .upperCamel: words.map(Self.capitalised).joined()
-            case .lowerCamel:
-                (words.first?.lowercased() ?? "") + words.dropFirst().map(Self.capitalised).joined()
-            }
-        }
-
-        private static func capitalised(_ word: String) -> String {
-            word.prefix(1).uppercased() + word.dropFirst().lowercased()
-        }
-    }
-
-    private let from: Case
-    private let to: Case
+    private let from: CaseFormat
+    private let to: CaseFormat
 
     static let definition: ConfigDef = {
         var definition = ConfigDef()
-        let names = Case.allCases.map(\.rawValue)
+        let names = CaseFormat.allCases.map(\.rawValue)
         let list = names.joined(separator: ", ")
         definition.define("from", .string, .required, .oneOf(names), .high, "How topics are spelt: one of \(list).")
         definition.define("to", .string, .required, .oneOf(names), .high, "How they are to be spelt.")
@@ -52,13 +13,13 @@ struct ChangeTopicCase: Transformation {
     }()
 
     init(_ values: ConfigValues) {
-        from = Case(rawValue: values.string("from") ?? "") ?? .lowerHyphen
-        to = Case(rawValue: values.string("to") ?? "") ?? .lowerHyphen
+        from = CaseFormat(rawValue: values.string("from") ?? "") ?? .lowerHyphen
+        to = CaseFormat(rawValue: values.string("to") ?? "") ?? .lowerHyphen
     }
 
     func apply(_ record: ConnectRecord) throws(ConnectError) -> ConnectRecord? {
         var record = record
-        if from != to { record.topic = to.text(from.words(record.topic)) }
+        record.topic = from.converted(record.topic, to: to)
         return record
     }
 }

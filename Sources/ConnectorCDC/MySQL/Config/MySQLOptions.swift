@@ -78,7 +78,7 @@ enum MySQLOptions {
             "The number under which the connector reads the log: none that a replica has.", .serverID)
         define(
             "database.server.id.offset", .long, .integer(10_000), .high, .long, "Cluster ID offset",
-            "What is added to it where more connections read the log.")
+            "Not used: a connector reads the log by one connection.")
         define(
             "database.ssl.keystore", .string, nil, .medium, .long, "SSL Keystore", "PEM file of certificate and key.")
         define(

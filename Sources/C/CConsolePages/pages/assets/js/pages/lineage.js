@@ -13,6 +13,8 @@ import { table } from "../ui/table.js";
 
 /** More parts than this are listed first: nobody finds anything in a drawing of them all. */
 const LARGE = 120;
+/** What is not drawn when a service does not answer. */
+const lacking = { connect: "Connectors are missing here", sql: "Queries are missing here" };
 const distances = [["1", "neighbours"], ["2", "two steps"], ["3", "three steps"], ["all", "everything before and after"]];
 
 function connectionsTable(nameOf, link) {
@@ -76,6 +78,7 @@ export default async function lineage({ query, signal }) {
   const parts = partsTable(link, choose);
   const chosen = h("div", { class: "row" });
   const large = h("div");
+  const absent = h("div", { class: "stack-s", role: "status" });
   const host = h("div", {});
   const legend = h("div", { class: "legend" }, Object.entries(kindNames).map(([kind, name]) => h("span", {}, s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, s("rect", { class: `kind-${kind}`, width: 10, height: 10, rx: 3 })), name)));
   const put = (element) => { if (host.firstChild !== element || host.children.length > 1) fill(host, element); };
@@ -89,7 +92,16 @@ export default async function lineage({ query, signal }) {
   /** Of a large lineage only what is near, unless it is said otherwise. */
   const reach = () => steps || (data.nodes.length > LARGE ? "2" : "all");
 
+  function tell() {
+    const problems = (data.problems ?? []).filter(({ service }) => lacking[service]);
+    const said = problems.map(({ service, message }) => `${lacking[service]}: ${message}.`);
+    if (absent.said === said.join()) return;
+    absent.said = said.join();
+    fill(absent, said.map((text) => note("warn", text)));
+  }
+
   function show() {
+    tell();
     names = new Map(data.nodes.map((node) => [node.id, node]));
     const shown = wanted();
     lead.textContent = `${plural(shown.nodes.length, "part")}, ${plural(shown.edges.length, "connection")}${shown.nodes.length < data.nodes.length ? `, of ${plural(data.nodes.length, "part")} in all` : ""}`;
@@ -131,5 +143,5 @@ export default async function lineage({ query, signal }) {
     h("div", { class: "filters" }, h("div", { class: "field wide" }, search), h("div", { class: "field" }, far),
       checkbox("Topics alone", alone, (on) => { alone = on; setQuery({ alone: on ? "1" : null }); show(); }),
       segmented("Show as", [["graph", "Graph"], ["parts", "Parts"], ["table", "Table"]], view || "graph", (next) => { view = next; setQuery({ view: next === "graph" ? null : next }); show(); })),
-    h("div", { class: "stack-s" }, chosen, large, host, legend));
+    h("div", { class: "stack-s" }, absent, chosen, large, host, legend));
 }

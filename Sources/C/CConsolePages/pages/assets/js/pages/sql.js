@@ -96,7 +96,8 @@ export default async function sql({ query, signal }) {
   function fault(error, front) {
     const message = withLine(error?.message ?? error, front);
     const at = positionOf(message, editor.value());
-    return [describe(message), at === null ? null : [" ", button("Show it", { small: true, kind: "quiet", click: () => editor.mark(at) })]];
+    // The statement, which the server repeats at the end, stands above already.
+    return [describe(message.replace(/\n+Statement: [\s\S]*$/, "")), at === null ? null : [" ", button("Show it", { small: true, kind: "quiet", click: () => editor.mark(at) })]];
   }
 
   async function rows(statement, host, print, abort, front) {

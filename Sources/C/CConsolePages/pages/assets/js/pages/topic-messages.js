@@ -12,6 +12,9 @@ const local = (ms) => { const at = new Date(ms - new Date(ms).getTimezoneOffset(
 const names = ["from", "time", "until", "offset", "partition", "key", "text", "path", "op", "value", "kf", "vf"];
 const formats = [["auto", "recognise"], ["string", "text"], ["json", "JSON"], ["long", "integer"], ["bytes", "bytes"]];
 
+const page = 50;
+const newestMax = 1000;  // as many as the server gives at once
+
 const usual = (value) => (value === "" ? "exists" : "eq");
 
 export default function messages({ query, signal }, topic) {
@@ -43,41 +46,61 @@ export default function messages({ query, signal }, topic) {
   let run = null;
   let seen = 0;
   let scanned = 0;
+  let shown = new Set();
 
   const searching = () => text.value || key.value || jsonPath.value;
 
-  async function load(cursor) {
+  const add = (messages, formatsNow) => messages.forEach((message) => {
+    shown.add(`${message.partition}:${message.offset}`);
+    list.append(messageItem(message, { topic: topic.name, formats: formatsNow, mark: text.value }));
+  });
+
+  /** Of the newest, newest first, those that are older than what is shown; all of them when nothing of that is left. */
+  function older(messages) {
+    const first = messages.findIndex(({ partition: id, offset: number }) => shown.has(`${id}:${number}`));
+    if (first < 0) { list.replaceChildren(); shown = new Set(); seen = 0; return messages; }
+    return messages.slice(first).filter(({ partition: id, offset: number }) => !shown.has(`${id}:${number}`));
+  }
+
+  /** `cursor` goes on behind what was read; `size` is how many of the newest, when older ones than those shown are asked for. */
+  async function load(cursor, size) {
     run?.abort();
     const mine = (run = new AbortController());
     signal.addEventListener("abort", () => mine.abort(), { once: true });
     more.replaceChildren();
-    if (!cursor) { seen = 0; scanned = 0; fill(host, loading("Reading messages")); }
+    if (!cursor && !size) { seen = 0; scanned = 0; shown = new Set(); fill(host, loading("Reading messages")); }
     summary.textContent = "Reading…";
     more.replaceChildren(button("Stop", { icon: "stop", small: true, click: () => mine.abort() }));
     // A search looks from the oldest, unless a place is chosen: the newest 50 alone would hardly be a search.
     if (from.value === "last:50" && searching()) { from.value = "earliest"; reveal(); }
-    const start = from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}` : from.value;
+    const newest = from.value === "last:50" && !cursor;
+    const start = newest ? `last:${size ?? page}` : from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}` : from.value;
     const formatsNow = { key_format: keyFormat.value, value_format: valueFormat.value };
     const wanted = {
-      partition: partition.value, from: start, until: until.value ? new Date(until.value).getTime() : null, limit: 50, key: key.value, text: text.value,
+      partition: partition.value, from: start, until: until.value ? new Date(until.value).getTime() : null, limit: size ?? page, key: key.value, text: text.value,
       ...(jsonPath.value ? { path: jsonPath.value, op: op.value, value: value.value } : {}), ...formatsNow, cursor,
     };
     try {
       const answer = await api.get(path`topics/${topic.name}/messages` + queryOf(wanted), { signal: mine.signal });
-      if (!cursor) list.replaceChildren();
-      answer.messages.forEach((message) => list.append(messageItem(message, { topic: topic.name, formats: formatsNow, mark: text.value })));
-      seen += answer.messages.length;
+      if (!cursor && !size) list.replaceChildren();
+      const messages = newest ? answer.messages.toReversed() : answer.messages;
+      const news = size ? older(messages) : messages;
+      add(news, formatsNow);
+      seen += news.length;
       scanned += answer.scanned ?? answer.messages.length;
       summary.textContent = `${plural(seen, "message")}${searching() ? ` found in ${count(scanned)}` : ""}, ${duration(answer.elapsed_ms ?? 0)}${answer.complete === false && searching() ? "; there is more to search" : ""}`;
       const next = answer.next?.cursor;
       more.replaceChildren();
-      if (next) more.append(button(searching() && !answer.messages.length ? "Search on" : "More messages", { click: () => load(next), icon: "down" }));
+      if (newest && !next && answer.messages.length >= (size ?? page)) {
+        more.append(seen + page <= newestMax ? button("Older messages", { click: () => load(undefined, seen + page), icon: "down" })
+          : h("span", { class: "muted small" }, "Begin at a time or an offset to see older ones."));
+      } else if (next) more.append(button(searching() && !answer.messages.length ? "Search on" : "More messages", { click: () => load(next), icon: "down" }));
       fill(host, seen ? list : nothing(Boolean(next)));
     } catch (error) {
       more.replaceChildren();
       if (error.name === "AbortError") { summary.textContent = "Stopped."; if (!seen) host.replaceChildren(); return; }
       summary.textContent = "";
-      if (cursor) host.append(note("error", error.message)); else fill(host, errorState(error, () => load()));
+      if (cursor || size) host.append(note("error", error.message)); else fill(host, errorState(error, () => load()));
     }
   }
 
