@@ -86,7 +86,7 @@ package final class QueryRuntime: QueryRunner {
         await state.withLock { $0.queries[id] }?.status()
     }
 
-    private func query(_ id: String) throws(RunError) -> PersistentQuery {
+    func query(_ id: String) throws(RunError) -> PersistentQuery {
         guard let query = state.withLock({ $0.queries[id] }) else {
             throw RunError(.unknown, "there is no query \(id)")
         }

@@ -23,13 +23,13 @@ actor Gate {
 
 /// A cluster in which something goes on only once a gate is open.
 struct GatedCluster: Cluster {
-    enum Place {
+    enum Place: Equatable {
         /// Before a changelog is read.
         case changelogReads
         /// Behind each batch that was handed to a writer.
         case writes
-        /// Behind the first batch that was handed to a writer. The second one is not taken.
-        case firstWrite
+        /// Behind the first batch that was handed to a writer. The second one is refused with this.
+        case firstWrite(ClusterError.Code)
     }
 
     private let real: any Cluster
@@ -55,7 +55,7 @@ struct GatedCluster: Cluster {
         switch place {
         case .changelogReads: return writer
         case .writes: return GatedWriter(writer, gate, nil)
-        case .firstWrite: return GatedWriter(writer, gate, writes)
+        case .firstWrite(let code): return GatedWriter(writer, gate, (writes, code))
         }
     }
 
@@ -106,18 +106,18 @@ private final class WriteCount: Sendable {
 private final class GatedWriter: RecordWriter {
     private let real: any RecordWriter
     private let gate: Gate
-    private let writes: WriteCount?
+    private let writes: (count: WriteCount, second: ClusterError.Code)?
 
     /// - Parameter writes: nil: the gate is for all.
-    init(_ real: any RecordWriter, _ gate: Gate, _ writes: WriteCount?) {
+    init(_ real: any RecordWriter, _ gate: Gate, _ writes: (count: WriteCount, second: ClusterError.Code)?) {
         self.real = real
         self.gate = gate
         self.writes = writes
     }
 
     func submit(batch: ByteBuffer, to partition: TopicPartition) async throws(ClusterError) -> WriteReceipt {
-        let number = writes?.next() ?? 1
-        if number == 2 { throw ClusterError(.requestTimedOut, "not taken") }
+        let number = writes?.count.next() ?? 1
+        if number == 2, let writes { throw ClusterError(writes.second, "not taken") }
         let receipt = try await real.submit(batch: batch, to: partition)
         if number == 1 { await gate.pass() }
         return receipt

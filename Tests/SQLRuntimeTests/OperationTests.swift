@@ -250,23 +250,95 @@ import Testing
     }
 
     /// Without transactions nothing else keeps the tasks of the next run from what is being committed.
-    @Test func `who begins anew after a failure waits for what is being committed`() async throws {
+    /// Ten keys in two partitions; a node "a:1" with a task that is held up in its first commit, and one that fails with it.
+    private static func runGated(
+        _ code: ClusterError.Code,
+        _ body: (TestServer, String, SQLRuntime.PersistentQuery, QueryRuntime, Gate) async throws -> Void
+    ) async throws {
         try await TestServer.run { server in
             server.leavesQueriesToNodes = true
             server.properties["processing.guarantee"] = "at_least_once"
+            server.properties["heartbeat.interval.ms"] = "100"
             try await server.execute(
                 "CREATE STREAM s (k STRING KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=2);")
             let id = try await server.execute(
                 "CREATE TABLE c AS SELECT k, COUNT(*) AS n FROM s GROUP BY k EMIT CHANGES;")
             try await server.write("s", (0..<10).map { ("k\($0)", "{\"V\":1}", 0) })
             let gate = Gate()
-            let node = try await server.node("a:1", on: GatedCluster(server.cluster, gate, at: .firstWrite))
+            let node = try await server.node("a:1", on: GatedCluster(server.cluster, gate, at: .firstWrite(code)))
             try await server.eventually("a failure") { await node.status(of: id)?.errors.isEmpty == false }
+            do { try await body(server, id, try node.query(id), node, gate) } catch {
+                // Else the end would wait for what is held up.
+                await gate.open()
+                throw error
+            }
+        }
+    }
+
+    /// Waits until `twice` of ten keys have come twice, and all others once.
+    private static func expectCounts(_ server: TestServer, twice: Range<Int>) async throws {
+        let counts = (0..<10).map { ("k\($0)", "{\"N\":\(twice.contains($0) ? 2 : 1)}") }
+        try await server.eventually("counts") {
+            try await server.table("C") == Dictionary(uniqueKeysWithValues: counts)
+        }
+    }
+
+    @Test func `who begins anew after a failure waits for what is being committed`() async throws {
+        try await Self.runGated(.requestTimedOut) { server, _, query, node, gate in
+            try await server.eventually("another attempt") { await query.attempts > 0 }
+            // It waits for as long as the gate is shut.
+            #expect(await !query.ending.isEmpty)
             try await server.write("s", [("k0", "{\"V\":1}", 0)])
             await gate.open()
-            let counts = Dictionary(uniqueKeysWithValues: (0..<10).map { ("k\($0)", "{\"N\":\($0 == 0 ? 2 : 1)}") })
-            try await server.eventually("counts") { try await server.table("C") == counts }
+            try await Self.expectCounts(server, twice: 0..<1)
             await node.shutdown()
+            let next = try await server.node("a:1")
+            try await server.write("s", [("k1", "{\"V\":1}", 0)])
+            try await Self.expectCounts(server, twice: 0..<2)
+            await next.shutdown()
+        }
+    }
+
+    @Test func `a node leaves the group of a query that has failed for good behind what is being committed`()
+        async throws
+    {
+        try await Self.runGated(.messageTooLarge) { server, id, query, node, gate in
+            #expect(await node.status(of: id)?.state == .error)
+            let group = query.applicationID
+            // The other one comes while the first still has its place.
+            let other = try await server.node("b:1")
+            try await server.eventually("two members") { try await server.cluster.group(group).members.count == 2 }
+            #expect(await other.status(of: id)?.tasks == [])
+            await gate.open()
+            try await Self.expectCounts(server, twice: 0..<0)
+            try await server.write("s", (0..<10).map { ("k\($0)", "{\"V\":1}", 0) })
+            try await Self.expectCounts(server, twice: 0..<10)
+            try await server.eventually("one member") { try await server.cluster.group(group).members.count == 1 }
+            await other.shutdown()
+            await node.shutdown()
+        }
+    }
+
+    @Test func `a member of the group that has lost its place commits nothing of what it did in it`() async throws {
+        try await TestServer.run { server in
+            try await server.execute(Self.stream)
+            let identity = Mutex(GroupIdentity.outside("g"))
+            let member: @Sendable () async -> GroupIdentity = { identity.withLock { $0 } }
+            func commit(_ committer: Committer, _ offset: Int64) async throws(ClusterError) {
+                _ = try await committer.commit(
+                    Committer.Work(
+                        batches: [], offsets: [TopicPartition("s", 0): CommittedOffset(offset)], changelogs: []))
+            }
+            let committer = try await Committer.open(
+                server.cluster, group: "g", transactionalID: "g-0_0", .atLeastOnce, member: member)
+            try await commit(committer, 5)
+            identity.withLock { $0.memberId = "another" }
+            let error = await #expect(throws: ClusterError.self) { try await commit(committer, 7) }
+            #expect(error?.code == .unknownMemberId)
+            #expect(error?.message.contains("has lost its place") == true)
+            let committed = try await server.cluster.groupOffsets("g")
+            #expect(committed[TopicPartition("s", 0)]?.offset == 5)
+            await committer.close()
         }
     }
 

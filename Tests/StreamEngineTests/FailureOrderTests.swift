@@ -1,5 +1,6 @@
 import SQLPlan
 import SQLTypes
+import Synchronization
 import TestKit
 import Testing
 
@@ -215,6 +216,58 @@ import Testing
             #expect(single.failure != nil && whole.failure == single.failure)
             #expect(whole.output == single.output, "seed \(seed)")
             #expect(whole.log == single.log, "seed \(seed)")
+        }
+    }
+
+    /// A table function that makes so many rows of some, and fails for others, that its results go on in pieces.
+    @Test func `rows that fail between those of which many are made do not come again with all that follow`() throws {
+        let functions = CountingFunctions()
+        let source = Plans.source("A", values: [Plans.Column("V", .int)])
+        let argument = TypedExpression(
+            .call(FunctionCall(function: "COUNTED", arguments: [Plans.column(source, 1)])), .int)
+        let schema = RowSchema(
+            keys: Array(source.schema.keys), values: Array(source.schema.values) + [Plans.Column("E", .int)])
+        let call = TableFunctionCall(function: "MANY", arguments: [argument], type: .int)
+        let many = PlanStep(
+            ["Explode"], .flatMap(FlatMapStep(source, functions: [call])), schema: schema, isTable: false)
+        let none = PlanStep(
+            ["Filter"], .filter(FilterStep(many, predicate: Plans.isGreater(Plans.column(many, 2), Plans.int(0)))),
+            schema: schema, isTable: false)
+        let count = 128
+        let records = (0..<count).map {
+            TestRecord(key: [.int(Int32($0))], value: [.int(Int32($0))], timestamp: Int64($0))
+        }
+        let task = try QueryTask(Plans.sink(none), functions: functions, formats: TestFormats())
+        let result = Plans.feed(task, records[...], cuts: [])
+        #expect(result.failure == nil && result.output.isEmpty)
+        #expect(result.log.map(\.timestamp) == records.map(\.timestamp).filter { $0 % 2 == 1 })
+        // More than once, but not as often as there are pieces.
+        let evaluated = functions.count.load(ordering: .relaxed)
+        #expect(evaluated < 4 * count, "\(evaluated)")
+    }
+
+    private final class CountingFunctions: FunctionLibrary {
+        let count = Atomic(0)
+
+        func scalar(_ call: FunctionCall, returns type: SQLType) throws(EngineError) -> ScalarCall {
+            guard call.function == "COUNTED" else { return try TestFunctions().scalar(call, returns: type) }
+            return ScalarCall { [self] values, _ throws(EvaluationFailure) in
+                count.add(1, ordering: .relaxed)
+                return values[0]
+            }
+        }
+
+        func aggregate(_ call: AggregateFunctionCall) throws(EngineError) -> AggregateCall {
+            try TestFunctions().aggregate(call)
+        }
+
+        func table(_ call: TableFunctionCall) throws(EngineError) -> ([SQLValue]) throws(EvaluationFailure) ->
+            [SQLValue]
+        {
+            { values throws(EvaluationFailure) in
+                guard let value = values[0].int, value % 2 == 0 else { throw EvaluationFailure("odd") }
+                return [SQLValue](repeating: .int(0), count: 4096)
+            }
         }
     }
 

@@ -65,6 +65,25 @@ import Testing
         #expect(output.map(\.timestamp) == [0, 17, 5, 9])
     }
 
+    /// Right rows stay open for long here, and left ones close at once: each of these looks where the next one begins.
+    @Test func `what a record lets go is found without a walk over all rows that wait`() throws {
+        let count = 5000
+        let right = (0..<count).map { Self.record("B", Int32($0), 8, 2 * Int64($0)) }
+        let left = (0..<count).map { Self.record("A", -1 - Int32($0), 7, Int64(2 * count + $0)) }
+        for records in [right + left, right.reversed() + left] {
+            let result = try Plans.run(
+                Self.streams(.full, before: 10_000, after: 1, grace: 0), records, cuts: [])
+            #expect(result.output.count { $0.value?[1] == .null } > count - 5)
+            var lookCount = 0
+            func add(_ step: Operator) {
+                for part in step.stores.flatMap(\.parts) { lookCount += (part as? TimeOrderedBuffer)?.lookCount ?? 0 }
+                for input in step.inputs { add(input) }
+            }
+            add(result.task.top)
+            #expect(lookCount > count && lookCount < 2 * count * 60, "\(lookCount)")
+        }
+    }
+
     /// What a record lets go is asked of the window of its own side.
     @Test func `a record looks as far as its own side reaches`() throws {
         let records = [Self.record("A", 1, 7, 5), Self.record("B", 2, 8, 7), Self.record("B", 2, 8, 15)]

@@ -144,6 +144,15 @@ import Testing
         return latest.values.sorted().map { changes[$0] }
     }
 
+    /// Where a look at unmatched rows that wait has ended is in no store, as in Kafka Streams: a task that is made of changes
+    /// may let them go with other records.
+    static func looksAnew(_ plan: PhysicalPlan) -> Bool {
+        guard case .sink(let sink) = plan.root.operation, case .streamStreamJoin(let join) = sink.input.operation else {
+            return false
+        }
+        return join.kind != .inner && join.grace != nil
+    }
+
     static func expectEqual(_ actual: [TestRecord], _ expected: [TestRecord], _ what: String) {
         guard actual != expected else { return }
         let place =
@@ -158,7 +167,16 @@ import Testing
     func `a task of changes goes on as the original`(kind: Kind, seed: UInt64) throws {
         var random = SeededRandom(seed: seed &* 31)
         let plan = Self.plan(kind, &random)
-        let records = Self.records(kind, &random, count: 160)
+        var records = Self.records(kind, &random, count: 160)
+        let looksAnew = Self.looksAnew(plan)
+        func inOrder(_ output: [TestRecord]) -> [TestRecord] {
+            looksAnew ? output.sorted { $0.description < $1.description } : output
+        }
+        if looksAnew, var last = records.last(where: { $0.key != nil && $0.value != nil }) {
+            // Lets go all that waits, with whatever record that would be otherwise.
+            last.timestamp = (records.map(\.timestamp).max() ?? 0) + 10_000
+            records.append(last)
+        }
         let whole = try Plans.run(plan, records).output
         #expect(whole.count > 5 || kind == .finalTumbling || kind == .finalSession)
         let cut = Int.random(in: 1..<records.count, using: &random)
@@ -195,7 +213,7 @@ import Testing
             for change in changes { try task.apply(change) }
             task.drainChanges { Issue.record("\(name): what was applied is told: \($0)") }
             let later = Plans.feed(task, records[cut...], cuts: rest).output
-            Self.expectEqual(output + later, whole, name)
+            Self.expectEqual(inOrder(output + later), inOrder(whole), name)
             guard name == "latest changes" else { continue }
             // And once more, with the changes of both.
             var all = changes

@@ -24,10 +24,16 @@ final class Committer: Sendable {
     private let cluster: any Cluster
     private let group: String
     private let writing: Writing
-    private let member: (@Sendable () async -> GroupIdentity)?
+    private let member: Member?
+
+    /// Who commits offsets: a member of the group as long as it keeps the place that it had at the beginning.
+    private struct Member: Sendable {
+        var id: String
+        var identity: @Sendable () async -> GroupIdentity
+    }
 
     private init(
-        _ cluster: any Cluster, _ group: String, _ writing: Writing, _ member: (@Sendable () async -> GroupIdentity)?
+        _ cluster: any Cluster, _ group: String, _ writing: Writing, _ member: Member? = nil
     ) {
         self.cluster = cluster
         self.group = group
@@ -38,7 +44,8 @@ final class Committer: Sendable {
     /// - Parameters:
     ///   - transactionalID: whoever had it before is fenced, and what it left open is aborted.
     ///   - member: who commits offsets without a transaction; nil when the group has no members. Transactions are fenced by
-    ///     their ids, and go on while the group settles.
+    ///     their ids, and go on while the group settles. A member that has lost its place and has another one commits nothing
+    ///     more of what it did in the old one: others may have gone on from there.
     static func open(
         _ cluster: any Cluster, group: String, transactionalID: String, _ guarantee: QueryProperties.Guarantee,
         member: (@Sendable () async -> GroupIdentity)? = nil
@@ -46,8 +53,11 @@ final class Committer: Sendable {
         switch guarantee {
         case .exactlyOnce:
             let writer = try await cluster.transactionalWriter(transactionalID, timeout: .seconds(60))
-            return Committer(cluster, group, .transaction(writer), member)
-        case .atLeastOnce: return Committer(cluster, group, .plain(try await cluster.writer(.idempotent)), member)
+            return Committer(cluster, group, .transaction(writer))
+        case .atLeastOnce:
+            var known: Member?
+            if let member { known = Member(id: await member().memberId, identity: member) }
+            return Committer(cluster, group, .plain(try await cluster.writer(.idempotent)), known)
         }
     }
 
@@ -73,7 +83,7 @@ final class Committer: Sendable {
             let receipts = try await submit(work, to: writer)
             let ends = try await ends(receipts, work)
             if let member {
-                try await cluster.commitOffsets(work.offsets, byMember: member)
+                try await cluster.commitOffsets(work.offsets, byMember: member.identity, id: member.id)
             } else {
                 try await cluster.alterGroupOffsets(group, work.offsets)
             }
@@ -122,13 +132,21 @@ final class Committer: Sendable {
 extension Cluster {
     /// Commits offsets as a member of a group, which may be about to settle.
     ///
+    /// - Parameter id: nil: whoever it is by then.
     /// - Throws: `.unknownMemberId` when the member has lost its place.
     func commitOffsets(
-        _ offsets: [TopicPartition: CommittedOffset], byMember member: @Sendable () async -> GroupIdentity
+        _ offsets: [TopicPartition: CommittedOffset], byMember member: @Sendable () async -> GroupIdentity,
+        id: String? = nil
     ) async throws(ClusterError) {
         let deadline = ContinuousClock.now + .seconds(30)
         while true {
-            do throws(ClusterError) { return try await commitOffsets(offsets, by: await member()) } catch {
+            let identity = await member()
+            if let id, identity.memberId != id {
+                throw ClusterError(
+                    .unknownMemberId,
+                    "member '\(id)' has lost its place in group '\(identity.group)' before it has committed")
+            }
+            do throws(ClusterError) { return try await commitOffsets(offsets, by: identity) } catch {
                 // The generation of a member changes with each round.
                 let passes = error.code == .rebalanceInProgress || error.code == .illegalGeneration
                 guard passes, ContinuousClock.now < deadline, !Task.isCancelled else { throw error }

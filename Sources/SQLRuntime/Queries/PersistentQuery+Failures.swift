@@ -83,6 +83,7 @@ extension PersistentQuery {
     }
 
     func tryAgain(_ own: Int) async {
+        attempts += 1
         await endAll(ending)
         guard own == generation, !Task.isCancelled else { return }
         do throws(ClusterError) { try await run() } catch {

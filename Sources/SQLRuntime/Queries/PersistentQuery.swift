@@ -41,6 +41,8 @@ actor PersistentQuery {
     /// Raised by everything that makes the tasks of before meaningless.
     var generation = 0 { didSet { share?.cancelBeginnings() } }
     var retries = 0
+    /// How often the query was to begin anew after a failure.
+    var attempts = 0
     /// Of tasks that failed with a record among others, for their next run.
     var cares: [TaskName: TaskRun.Care] = [:]
     var retry: Task<Void, Never>?
@@ -168,15 +170,20 @@ actor PersistentQuery {
         generation += 1
         retry?.cancel()
         share?.isOver = true
-        let tasks = self.tasks
-        self.tasks = []
         state = .error
-        await endAll(tasks + ending)
+        await endTasks()
         if share != nil { await leaveGroup(waitsForOthers: forgets) }
         // Nothing of it is wanted any more.
         if forgets { await forget() }
         for ending in endings { ending() }
         endings = []
+    }
+
+    /// Ends all tasks in good order. Until they have, they are known to whoever begins one in the place of one of them.
+    private func endTasks() async {
+        ending += tasks
+        tasks = []
+        await endAll(ending)
     }
 
     /// Ends tasks in good order, and waits for what is under way of such as have ended.
@@ -280,10 +287,8 @@ actor PersistentQuery {
     private func restart() async {
         generation += 1
         let own = generation
-        let tasks = self.tasks
-        self.tasks = []
         state = .rebalancing
-        await endAll(tasks + ending)
+        await endTasks()
         await tryAgain(own)
     }
 
@@ -291,9 +296,8 @@ actor PersistentQuery {
         generation += 1
         retry?.cancel()
         let tasks = self.tasks
-        self.tasks = []
         state = .rebalancing
-        await endAll(tasks + ending)
+        await endTasks()
         self.plan = plan
         propertyTexts = properties
         topology = SubTopologies(plan)

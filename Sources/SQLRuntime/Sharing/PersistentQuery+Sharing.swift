@@ -62,6 +62,7 @@ extension PersistentQuery: QueryGroup.Owner {
             // Before the group has members nobody reads, so "latest" is now. Later this is up to those who have the tasks.
             _ = try await startOffsets(places, try await cluster.groupOffsets(environment.applicationID))
         }
+        await share?.leaving?.value
         guard own == generation, let share, !share.isOver else { return }
         self.share?.isHeld = false
         if let group = share.group { return await group.requestRound() }
@@ -138,6 +139,8 @@ extension PersistentQuery: QueryGroup.Owner {
     }
 
     func take(_ event: QueryGroup.Event) async {
+        // One that is about to leave has no tasks, and takes none.
+        guard share?.group != nil else { return }
         switch event {
         case .lost:
             share?.decision = nil
@@ -163,6 +166,7 @@ extension PersistentQuery: QueryGroup.Owner {
     }
 
     func note(_ error: ClusterError) async {
+        guard share?.group != nil else { return }
         note("the group of the query cannot be joined: \(error)")
         logger.error("query \(id) cannot join its group: \(error)")
     }
@@ -172,7 +176,10 @@ extension PersistentQuery: QueryGroup.Owner {
     /// Ends tasks in good order.
     private func giveUp(_ names: Set<TaskName>) async {
         let leaving = (tasks + ending).filter { names.contains($0.place.task) }
-        if !leaving.isEmpty { tasks.removeAll { names.contains($0.place.task) } }
+        if !leaving.isEmpty {
+            ending += tasks.filter { names.contains($0.place.task) }
+            tasks.removeAll { names.contains($0.place.task) }
+        }
         let beginnings = share?.beginnings.filter { names.contains($0.key) }.map(\.value) ?? []
         for beginning in beginnings { beginning.cancel() }
         publishPlacement()
@@ -272,14 +279,17 @@ extension PersistentQuery: QueryGroup.Owner {
 
     // MARK: The end
 
-    /// Leaves the group after a failure that lasts.
+    /// Leaves the group after a failure that lasts, once nothing is being committed any more: the others read what was.
     func leave() {
         guard let group = share?.group else { return }
         share?.group = nil
-        share?.decision = nil
+        share?.hold()
         publishPlacement()
-        // Owned by the query: `leaveGroup` awaits it.
-        share?.leaving = Task { await group.leave() }
+        // Owned by the query: `leaveGroup` awaits it, and `join`.
+        share?.leaving = Task {
+            await self.endAll(self.ending)
+            await group.leave()
+        }
     }
 
     /// Leaves the group for good.

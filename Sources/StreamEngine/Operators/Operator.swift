@@ -52,6 +52,7 @@ class Operator {
     /// As `emit`, from where rows leave state or a topic: what is noted of them is in their order, and nothing is noted of
     /// rows behind one that ends the query. On the way to the end of the query notes are put in order there; of a batch with
     /// rows that fail before the next state these go alone, and those in between together, as more may be noted behind it.
+    /// Where it is not known of all whether they fail, those go in parts.
     final func emitInOrder(_ batch: Batch) {
         guard !context.mayPart, batch.count > 1 else { return emit(batch) }
         var before: [OperatorCounters] = []
@@ -60,24 +61,22 @@ class Operator {
         var marked = batch
         marked.places = (0..<batch.count).map { Int32(truncatingIfNeeded: $0) }
         emit(marked)
-        guard let places = context.placesToPart() else { return }
+        guard let (alone, isRestKnown) = context.placesToPart() else { return }
         var rest = before[...]
         forEachOnWay { item in if let counters = rest.popFirst() { item.counters = counters } }
         func emitPart(_ range: Range<Int>) {
             guard !range.isEmpty, context.failure == nil else { return }
             emitInOrder(batch.gathered(range.map { Int32(truncatingIfNeeded: $0) }))
         }
-        guard places.isEmpty else {
-            var from = 0
-            for place in places {
-                emitPart(from..<place)
-                emitPart(place..<(place + 1))
-                from = place + 1
-            }
-            return emitPart(from..<batch.count)
+        var from = 0
+        for place in alone {
+            emitPart(from..<place)
+            emitPart(place..<(place + 1))
+            from = place + 1
         }
-        let size = max(1, batch.count / Self.partCount)
-        for from in stride(from: 0, to: batch.count, by: size) { emitPart(from..<min(from + size, batch.count)) }
+        let restCount = batch.count - from
+        let size = max(1, isRestKnown ? restCount : restCount / Self.partCount)
+        for from in stride(from: from, to: batch.count, by: size) { emitPart(from..<min(from + size, batch.count)) }
     }
 
     /// Stores that hold what results depend on besides the rows that come; the same ones in the same order after the first

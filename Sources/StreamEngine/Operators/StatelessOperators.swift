@@ -201,7 +201,7 @@ final class FlatMapOperator: Operator {
                 let isLarge = builders.contains { $0.byteCount > BatchBuilder.bytesMax }
                 if rows.count >= rowsMax || isLarge {
                     // What is noted of the rows to come would be noted behind all that these give.
-                    guard context.mayKeep() else { return }
+                    guard context.mayCut() else { return }
                     flush()
                 }
             }

@@ -269,19 +269,27 @@ final class StreamStreamJoinOperator: Operator {
         return [left, right].compactMap { $0.firstTime(after: open) }.min() ?? open
     }
 
+    /// The time of the first row of a side that waits, if it has closed.
+    private func firstClosed(_ side: Side) -> Int64? {
+        side.waiting.firstTime.flatMap { $0 < closeTime(side) ? $0 : nil }
+    }
+
+    /// Entries of one time in the order of their keys, and then of their windows.
+    private func sorted(_ entries: [TimeOrderedBuffer.Entry]) -> [TimeOrderedBuffer.Entry] {
+        let windowBytes = isWindowed ? 16 : 0
+        return keyOrder.sorted(entries, isOfBytes: !isWindowed) { entry in
+            let end = max(0, entry.order.count - windowBytes)
+            return ([], entry.order[..<end], entry.order[end...])
+        }
+    }
+
     private func emitClosed(_ batch: Batch) {
         var closed: [(side: Int, entry: TimeOrderedBuffer.Entry)] = []
-        for (index, side) in sides.enumerated() {
-            while let first = side.waiting.firstTime, first < closeTime(side) {
-                closed += side.waiting.popFirst().map { (index, $0) }
+        while let time = sides.compactMap(firstClosed).min() {
+            // Of the same time those of the right side come first.
+            for (index, side) in sides.enumerated().reversed() where firstClosed(side) == time {
+                closed += sorted(side.waiting.popFirst()).map { (index, $0) }
             }
-        }
-        let windowBytes = isWindowed ? 16 : 0
-        closed = keyOrder.sorted(closed) { item in
-            // Times are not negative.
-            let place = withUnsafeBytes(of: item.entry.time.bigEndian) { [UInt8]($0) } + [item.side == 0 ? 1 : 0]
-            let end = max(0, item.entry.order.count - windowBytes)
-            return (place[...], item.entry.order[..<end], item.entry.order[end...])
         }
         lookedTo = endOfLook(closed.last?.entry.time)
         for (side, entry) in closed {

@@ -164,6 +164,8 @@ package final class TaskContext {
     private var held: [(place: Int32, entry: ProcessingLogEntry)] = []
     /// Whether what was noted up to somebody who keeps rows says which ones come alone.
     private var knowsPlaces = true
+    /// Whether it says so only of those that had come as far as what cut them in two.
+    private var isCut = false
 
     package init(functions: any FunctionLibrary, formats: any FormatLibrary, settings: EngineSettings) {
         self.functions = functions
@@ -188,9 +190,9 @@ package final class TaskContext {
 
     func sendOff() { mayPart = true }
 
-    /// - Returns: nil unless the rows that were sent off have to come once more, in parts; the places of those that have to come
-    ///   alone, ascending, and none when nobody knows.
-    func placesToPart() -> [Int]? {
+    /// - Returns: nil unless the rows that were sent off have to come once more, in parts. `alone`: the places of those that
+    ///   come alone, ascending; `isRestKnown`: whether those behind the last of them may come together, as far as is known.
+    func placesToPart() -> (alone: [Int], isRestKnown: Bool)? {
         mayPart = false
         guard mustPart else {
             release()
@@ -200,8 +202,9 @@ package final class TaskContext {
         defer {
             held = []
             knowsPlaces = true
+            isCut = false
         }
-        return knowsPlaces ? Set(held.map(\.place)).sorted().map(Int.init) : []
+        return knowsPlaces ? (Set(held.map(\.place)).sorted().map(Int.init), !isCut && !held.isEmpty) : ([], false)
     }
 
     /// For whoever keeps rows, before its first change.
@@ -212,6 +215,14 @@ package final class TaskContext {
         guard !mustPart else { return false }
         mayPart = false
         return true
+    }
+
+    /// As `mayKeep`, for whoever has to put out what it made of some of the rows before it has looked at the others: what is
+    /// noted tells nothing of these.
+    func mayCut() -> Bool {
+        if mayKeep() { return true }
+        isCut = true
+        return false
     }
 
     /// For the end of a query, behind which nothing is noted.
