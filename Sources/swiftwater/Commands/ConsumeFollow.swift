@@ -4,7 +4,7 @@ extension Consume {
     private enum Arrival: Sendable {
         case records(any PartitionReader, FetchedBatches)
         case failure(any PartitionReader, ClusterError)
-        case more([any PartitionReader])
+        case more([any PartitionReader], gone: [TopicPartition])
     }
 
     /// Reads all partitions at the same time and hands their records over one batch at a time, so that a slow reader of
@@ -39,24 +39,35 @@ extension Consume {
                 }
             }
             func look() {
-                if let watch { group.addTask { .more(try await watch.next()) } }
+                guard let watch else { return }
+                group.addTask {
+                    let (new, gone) = try await watch.next()
+                    return .more(new, gone: gone)
+                }
             }
+            var open = Dictionary(readers.map { ($0.partition, $0) }) { first, _ in first }
             for reader in readers { read(reader) }
             look()
             while left > 0, let arrival = try await group.next() {
                 switch arrival {
-                case .more(let readers):
-                    for reader in readers { read(reader) }
+                case .more(let readers, let gone):
+                    for partition in gone { open.removeValue(forKey: partition)?.close() }
+                    for reader in readers {
+                        open[reader.partition] = reader
+                        read(reader)
+                    }
                     look()
                 case .failure(let reader, let error):
+                    guard open[reader.partition] === reader else { continue }
                     // Also of one that was made anew and has fewer records than were read of the old one.
                     let isGone =
                         error.code == .unknownTopicOrPartition || watch != nil && error.code == .offsetOutOfRange
                     guard mayVanish, isGone else { throw error }
                     let position = error.code == .offsetOutOfRange ? nil : reader.position
-                    reader.close()
+                    open.removeValue(forKey: reader.partition)?.close()
                     await watch?.lost(reader.partition, at: position)
                 case .records(let reader, let batches):
+                    guard open[reader.partition] === reader else { continue }
                     var records = try batches.records()
                     if let end = ends?[reader.partition] { records.removeAll { $0.offset >= end } }
                     let shown = records.prefix(left)
@@ -117,17 +128,21 @@ actor TopicWatch {
 
     /// Waits a while, and looks.
     ///
-    /// - Returns: readers of new partitions, from their beginning.
-    func next() async throws -> [any PartitionReader] {
+    /// - Returns: readers of new partitions, from their beginning, and partitions of topics that were made anew, whose
+    ///   readers are to be closed: the next look opens them.
+    func next() async throws -> (new: [any PartitionReader], gone: [TopicPartition]) {
         try await Task.sleep(for: Self.interval)
         // Those that are being read tell when the cluster stays away.
-        guard let topics = try? await cluster.topics() else { return [] }
+        guard let topics = try? await cluster.topics() else { return ([], []) }
         let wanted = names.union(try pattern.matching(topics.filter { !$0.isInternal }.map(\.name)))
         let there = Dictionary(Self.ids(topics.filter { wanted.contains($0.name) })) { first, _ in first }
         // A position is of use only while the topic is there or may be back soon: of one of another id it is not.
         lost = lost.filter { partition, old in there[partition].map { $0 == old.id } ?? true }
+        let gone = there.filter { partition, id in known[partition].map { $0 != id } ?? false }.keys.sorted()
+        for partition in gone { known.removeValue(forKey: partition) }
         var readers: [any PartitionReader] = []
-        for (partition, id) in there.sorted(by: { $0.key < $1.key }) where known[partition] == nil {
+        for (partition, id) in there.sorted(by: { $0.key < $1.key })
+        where !gone.contains(partition) && known[partition] == nil {
             let start = lost[partition].map { LogPosition.offset($0.position) } ?? .beginning
             // One that is gone again, or not ready yet, is for the next look.
             guard let reader = try? await cluster.reader(partition, from: start, isolation: isolation) else { continue }
@@ -135,6 +150,6 @@ actor TopicWatch {
             known.updateValue(id, forKey: partition)
             lost[partition] = nil
         }
-        return readers
+        return (readers, gone)
     }
 }
