@@ -407,8 +407,8 @@ let package = Package(
             name: "SwiftwaterTests",
             dependencies: [
                 "swiftwater", "TestKit", "Administration", "Broker", "Cluster", "Environment", "Observability",
-                "JSONFormat", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules", "SQLFunctions", "SQLSyntax",
-                "ConnectCore", "Security", nio, logging, arguments,
+                "JSONFormat", "KafkaMessages", "HTTPKit", "RecordBatches", "RegistryService", "SchemaRules",
+                "SQLFunctions", "SQLSyntax", "ConnectCore", "Security", nio, logging, arguments,
             ],
             swiftSettings: testSettings),
         tests(

@@ -4,12 +4,14 @@ import json
 import signal
 import struct
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
 from clients import create_topic
 from process import binary, wait_until
 from test_cli import call, swiftwater  # noqa: F401  (a fixture)
+from test_sql_queries import SQLBroker
 
 
 @pytest.mark.parametrize(
@@ -40,10 +42,20 @@ def test_what_is_no_number_is_refused(swiftwater, topic):  # noqa: F811
     assert done.out == "7\n" and "skipped" in done.err
 
 
-def test_numbers_are_the_keys_of_streaming_sql(shared_broker, swiftwater, topic):  # noqa: F811
-    """SQL's format KAFKA is the serializers' own: 7 as an INT key is four bytes."""
-    swiftwater("produce", topic, "--key", "7", "--key-format", "int", "--value", "x")
-    assert swiftwater("consume", topic, "-e", "--key-format", "int", "--print", "key,value").out == "7\tx\n"
+def test_numbers_are_those_of_streaming_sql(tmp_path):
+    """SQL's format KAFKA is the serializers' own, in both directions."""
+    server = SQLBroker(tmp_path).start()
+    try:
+        server.ksql("CREATE STREAM N (K INT KEY, V DOUBLE) WITH (KAFKA_TOPIC='n', PARTITIONS=1, KEY_FORMAT='KAFKA', VALUE_FORMAT='KAFKA');"
+                    "INSERT INTO N (K, V) VALUES (7, 0.1);")  # fmt: skip
+        formats = ("--key-format", "int", "--value-format", "double")
+        read = lambda: call("consume", "n", "-e", *formats, "--print", "key,value", "-b", server.address)  # noqa: E731
+        wait_until(lambda: read().out == "7\t0.1\n", 30, "what SQL wrote")
+        done = call("produce", "n", "--key", "-8", "--value", "2.5", *formats, "-b", server.address)
+        assert done.code == 0, done.err
+        wait_until(lambda: server.rows("SELECT * FROM N;") == [[7, 0.1], [-8, 2.5]], 30, "what was produced")
+    finally:
+        server.stop()
 
 
 def test_files_and_base64(swiftwater, topic, tmp_path):  # noqa: F811
@@ -87,6 +99,7 @@ def test_topics_by_pattern(swiftwater, family):  # noqa: F811
     pattern = ("--include", f"{prefix}-.*")
     assert sorted(swiftwater("consume", *pattern, "-e").out.split()) == names[:2]
     assert sorted(swiftwater("consume", names[2], *pattern, "-e").out.split()) == sorted(names)
+    assert len(swiftwater("topic", "describe", names[2], names[2], *pattern, "-o", "json").json) == 3
     assert [topic["name"] for topic in swiftwater("topic", "list", *pattern, "-o", "json").json] == names[:2]
     assert [topic["name"] for topic in swiftwater("topic", "describe", *pattern, "-o", "json").json] == names[:2]
     assert [row["topic"] for row in swiftwater("topic", "offsets", *pattern, "-o", "json").json] == names[:2]
@@ -106,25 +119,56 @@ def test_a_group_by_pattern(swiftwater, family, fresh, protocol):  # noqa: F811
     swiftwater("consume", names[0], *pattern, code=64)
 
 
-@pytest.mark.parametrize("group", (False, True))
-def test_topics_that_come_to_be_are_followed(swiftwater, family, fresh, shared_broker, tmp_path, group):  # noqa: F811
-    prefix, names = family
-    with open(tmp_path / "out", "wb") as out, open(tmp_path / "err", "wb") as err:
-        options = ["-X", "metadata.max.age.ms=1000"]
-        options += ["--group", fresh("group")] if group else []
-        following = subprocess.Popen(
-            [binary(), "consume", "--include", f"{prefix}-.*", "--from", "beginning", "-b", shared_broker.address, *options],
-            stdout=out, stderr=err)  # fmt: skip
+@contextmanager
+def following(folder, address, *arguments):
+    """`consume` that runs; its argument is called for the lines that it has printed so far."""
+    with open(folder / "out", "wb") as out, open(folder / "err", "wb") as err:
+        process = subprocess.Popen([binary(), "consume", *arguments, "-b", address], stdout=out, stderr=err)
+
+        def read():
+            assert process.poll() is None, (folder / "err").read_text()
+            return sorted((folder / "out").read_text().split())
+
         try:
-            read = lambda: sorted((tmp_path / "out").read_text().split())  # noqa: E731
-            wait_until(lambda: read() == names[:2], 60, "the topics that there are")
-            if not group:
-                create_topic(shared_broker.address, f"{prefix}-3", partitions=2)
-                swiftwater("produce", f"{prefix}-3", "--value", "new")
-                wait_until(lambda: "new" in read(), 60, "the new topic")
+            yield read
         finally:
-            following.send_signal(signal.SIGINT)
-            following.wait(20)
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+@pytest.mark.parametrize("start", ("beginning", None))
+@pytest.mark.parametrize("group", (False, True))
+def test_topics_that_come_to_be_are_followed(swiftwater, family, fresh, shared_broker, tmp_path, group, start):  # noqa: F811
+    """From their beginning, wherever the others were begun."""
+    prefix, names = family
+    options = ["--group", fresh("group"), "-X", "metadata.max.age.ms=500"] if group else []
+    options += ["--from", start] if start else []
+    with following(tmp_path, shared_broker.address, "--include", f"{prefix}-.*", *options) as read:
+        if start:
+            wait_until(lambda: read() == names[:2], 60, "the topics that there are")
+        else:
+            # Where it is at the end it prints what comes from then on.
+            wait_until(lambda: swiftwater("produce", names[0], "--value", "since") and "since" in read(), 60, "a record", 0.5)
+        create_topic(shared_broker.address, f"{prefix}-3", partitions=2)
+        swiftwater("produce", f"{prefix}-3", "--value", "new", "--value", "newer")
+        wait_until(lambda: {"new", "newer"} <= set(read()), 60, "the new topic")
+        assert start or not set(names) & set(read())
+
+
+@pytest.mark.parametrize("group", (False, True))
+def test_topics_that_are_deleted_end_nothing(swiftwater, family, fresh, shared_broker, tmp_path, group):  # noqa: F811
+    prefix, names = family
+    options = ["--group", fresh("group"), "-X", "metadata.max.age.ms=500"] if group else []
+    with following(tmp_path, shared_broker.address, "--include", f"{prefix}-.*", "--from", "beginning", *options) as read:
+        wait_until(lambda: read() == names[:2], 60, "the topics that there are")
+        swiftwater("topic", "delete", names[0])
+        swiftwater("produce", names[1], "--value", "after")
+        wait_until(lambda: "after" in read(), 60, "the topic that is left")
+        if group:
+            swiftwater("topic", "alter", names[1], "--partitions", "2")
+            swiftwater("produce", names[1], "--partition", "1", "--value", "added")
+            wait_until(lambda: "added" in read(), 90, "the partition that was added")
+        assert read().count("after") == 1 and read().count(names[1]) == 1
 
 
 def test_partitions_of_which_something_holds(swiftwater, topic):  # noqa: F811
@@ -144,7 +188,14 @@ def test_moves_of_partitions(swiftwater, topic, tmp_path, shared_broker):  # noq
     plan = swiftwater("topic", "reassign", topic, "--replicas", id, "--partition", "0", "-o", "json")
     assert plan.json == {"version": 1, "partitions": [{"topic": topic, "partition": 0, "replicas": [broker["id"]]}]}
     (tmp_path / "plan.json").write_text(plan.out)
-    assert "have begun" in swiftwater("topic", "reassign", "--file", str(tmp_path / "plan.json"), "--execute").err
+    begun = swiftwater("topic", "reassign", "--file", str(tmp_path / "plan.json"), "--execute")
+    assert "have begun" in begun.err
+    # What goes back is a plan as well.
+    back = "to go back: --file with "
+    (line,) = [line for line in begun.out.splitlines() if line.startswith(back)]
+    assert json.loads(line.removeprefix(back)) == plan.json
+    as_json = swiftwater("topic", "reassign", "--file", str(tmp_path / "plan.json"), "--execute", "-o", "json")
+    assert as_json.json == plan.json and back in as_json.err
     assert swiftwater("topic", "reassign", "-o", "json").json == []
     assert swiftwater("topic", "reassign", topic, "--cancel", "--execute").out == "cancelled 0 moves\n"
     assert "there is no broker 7" in swiftwater("topic", "reassign", topic, "--brokers", "7", code=1).err

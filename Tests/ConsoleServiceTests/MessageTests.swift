@@ -195,6 +195,47 @@ import Testing
         }
     }
 
+    /// Times rise in one partition and fall in the other.
+    @Test func `older messages are found page by page, none twice, also between writes`() async throws {
+        try await TestConsole.with { console in
+            try await console.cluster.createTopic(NewTopic("t", partitionCount: 2), validateOnly: false)
+            func write(_ partition: Int32, _ time: Int64) async throws {
+                let body =
+                    "{\"partition\": \(partition), \"timestamp\": \(time), \"value\": {\"format\": \"string\", \"text\": \"x\"}}"
+                let answer = try await console.ask(.POST, "/api/topics/t/messages", try JSONValue.read(body))
+                #expect(answer.status == 201, "\(answer.text)")
+            }
+            for number in 0..<30 {
+                try await write(0, 1000 + Int64(number))
+                try await write(1, 1030 - Int64(number))
+            }
+            var seen: [Int64: [Int64]] = [:]
+            var before: String?
+            var rounds = 0
+            repeat {
+                let answer = try await console.ask(
+                    .GET, "/api/topics/t/messages?from=last:10&limit=10" + (before.map { "&before=\($0)" } ?? ""))
+                #expect(answer.status == 200, "\(answer.text)")
+                let messages = answer.json["messages"]?.elements ?? []
+                #expect(messages.count <= 10)
+                for message in messages.reversed() {
+                    if let partition = message["partition"]?.integer, let offset = message["offset"]?.integer {
+                        seen[partition, default: []].append(offset)
+                    }
+                }
+                before = answer.json["older"]?["before"]?.text
+                rounds += 1
+                for _ in 0..<12 { try await write(0, 5000) }
+            } while before != nil && rounds < 20
+            #expect(seen == [0: (0..<30).reversed(), 1: (0..<30).reversed()])
+            for query in ["from=earliest&before=0:1", "before=x"] {
+                #expect(try await console.ask(.GET, "/api/topics/t/messages?\(query)").status == 400, "\(query)")
+            }
+            let none = try await console.ask(.GET, "/api/topics/t/messages?from=last:5&before=0:0")
+            #expect(none.json["messages"]?.elements?.isEmpty == true && none.json["older"]?["before"] == nil)
+        }
+    }
+
     @Test func `a search stops at its budget and says where`() async throws {
         try await TestConsole.with { console in
             try await console.cluster.createTopic(NewTopic("big", partitionCount: 1), validateOnly: false)

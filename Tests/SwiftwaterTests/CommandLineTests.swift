@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cluster
 import JSONFormat
+import KafkaMessages
 import Testing
 
 @testable import swiftwater
@@ -27,13 +28,20 @@ import Testing
             (["topic", "--list"], "'swiftwater topic list'"), (["-b", "h:1", "topic", "list"], "behind the command"),
             (["group", "describe", "--group", "g"], "without --group"), (["topic", "list", "--json"], "-o json"),
             (["topic", "describe", "--unavailable-partitions"], "--only"),
-            (["topic", "list", "--zookeeper", "z"], "-b "),
+            (["topic", "list", "--zookeeper", "z"], "-b "), (["topic", "list", "--topic", "t"], "--include"),
+            (["perf", "produce", "--topic", "t"], "without --topic"),
         ] as [([String], String)])
     func `options of other tools are told by their names here`(arguments: [String], words: String) {
         let failure = #expect(throws: (any Error).self) { try Swiftwater.parseAsRoot(arguments) }
         let option = failure.flatMap { OptionHints.unknownOption(Swiftwater.message(for: $0)) }
         #expect(
             option.flatMap { OptionHints.hint(for: $0, in: arguments) }?.contains(words) == true, "\(option ?? "-")")
+    }
+
+    @Test func `a topic is asked for only where a command takes one`() {
+        for command in [["connect", "list"], ["user", "list"], ["transaction", "list"], ["sql"]] {
+            #expect(OptionHints.hint(for: "--topic", in: command + ["--topic", "t"]) == nil)
+        }
     }
 
     @Test func `help is asked about what there is`() throws {
@@ -71,6 +79,8 @@ import Testing
     @Test(arguments: [
         "", "[]", #"{"partitions": []}"#, #"{"partitions": [{"topic": "t", "partition": 0}]}"#,
         #"{"partitions": [{"topic": "t", "partition": 0, "replicas": [1, 1]}]}"#,
+        #"{"partitions": [{"topic": "t", "partition": 0, "replicas": [1], "log_dirs": ["/data"]}]}"#,
+        #"{"partitions": [{"topic": "t", "partition": 0, "replicas": [1], "log_dirs": "any"}]}"#,
         #"{"partitions": [{"topic": "t", "partition": 0, "replicas": ["1"]}]}"#,
         #"{"partitions": [{"topic": "t", "partition": 99999999999, "replicas": [1]}]}"#,
         #"{"partitions": [{"topic": "t", "partition": 0, "replicas": [1]}, {"topic": "t", "partition": 0, "replicas": [2]}]}"#,
@@ -78,6 +88,63 @@ import Testing
     func `a plan that is none is refused`(text: String) {
         let failure = #expect(throws: CommandFailure.self) { try ReassignmentPlan.parse(text, file: "plan.json") }
         #expect(failure?.message.contains("plan.json") == true)
+    }
+
+    @Test func `folders that are left to the broker are no wish`() throws {
+        let text = #"{"partitions": [{"topic": "t", "partition": 0, "replicas": [1, 2], "log_dirs": ["any", "any"]}]}"#
+        #expect(try ReassignmentPlan.parse(text, file: "f").rows.map(\.replicas) == [[1, 2]])
+    }
+
+    @Test func `what is being moved is not moved again`() throws {
+        let move = ReassignmentCalls.Move(
+            place: TopicPartition("t", 1), replicas: [1, 2, 3], adding: [3], removing: [1])
+        try ReassignmentPlan.refuse([TopicPartition("t", 0), TopicPartition("u", 1)], movedBy: [move])
+        let failure = #expect(throws: CommandFailure.self) {
+            try ReassignmentPlan.refuse([TopicPartition("t", 0), TopicPartition("t", 1)], movedBy: [move])
+        }
+        #expect(failure?.message == "partition \(move.place) is being moved already")
+        #expect(failure?.hint?.contains("--cancel") == true)
+    }
+
+    @Test func `failures of moves name all partitions that they are about`() throws {
+        func results(_ codes: [ErrorCode]) -> [ReassignmentCalls.Result] {
+            codes.enumerated().map { .init(place: TopicPartition("t", Int32($0)), code: $1, message: nil) }
+        }
+        #expect(ReassignmentCalls.failure(of: results([.none, .none]), cancels: false) == nil)
+        #expect(ReassignmentCalls.failure(of: results([.none, .noReassignmentInProgress]), cancels: true) == nil)
+        let codes: [ErrorCode] = [
+            .none, .noReassignmentInProgress, .invalidReplicaAssignment, .unknownTopicOrPartition,
+        ]
+        let cancelled = try #require(ReassignmentCalls.failure(of: results(codes), cancels: true))
+        #expect(cancelled.message.hasPrefix("cancel the move of partition \(TopicPartition("t", 2))"))
+        #expect(
+            cancelled.hint == "the moves of these go on: \(TopicPartition("t", 2)), \(TopicPartition("t", 3)); "
+                + "the others are cancelled")
+        let moved = try #require(ReassignmentCalls.failure(of: results(codes), cancels: false))
+        #expect(moved.message.hasPrefix("move partition \(TopicPartition("t", 1))"))
+        #expect(moved.hint?.hasPrefix("these cannot be moved so: \(TopicPartition("t", 1)), ") == true)
+        let one = ReassignmentCalls.failure(of: results([.invalidReplicaAssignment]), cancels: false)
+        #expect(one != nil && one?.hint == nil)
+    }
+
+    @Test func `replicas that a move adds are not missing`() {
+        let moved = PartitionDescription(partition: 0, leader: 1, replicas: [1, 2, 3], inSyncReplicas: [1, 2])
+        #expect(PartitionTrouble.underReplicated.holds(of: moved, inSyncMin: 1))
+        #expect(!PartitionTrouble.underReplicated.holds(of: moved, inSyncMin: 1, addingCount: 1))
+    }
+
+    @Test func `ids of groups may have what lines are made of`() throws {
+        let expected = [TopicPartition("t", 0): Int64(5)]
+        for (text, group) in [
+            ("\"a,b\",t,0,5", "a,b"), ("\"say \"\"hi\"\"\",\"t\",\"0\",\"5\"", "say \"hi\""), ("\" g\",t,0,5", " g"),
+            ("\u{FEFF}t,0,5", "g"), ("\u{FEFF}\"g\",t,0,5\r\n", "g"), ("\"x,y\",t,0,9\ng , t, 0, 5", "g"),
+            ("\u{FEFF}{\"partitions\": [{\"topic\": \"t\", \"partition\": 0, \"offset\": 5}]}", "g"),
+        ] {
+            #expect(try OffsetFile.parse(text, of: group, file: "f") == expected, "\(text)")
+        }
+        for text in ["\"t\"x,0,5,", "\"t,0,5", "a,b,t,0,5", "\"\",0,5"] {
+            #expect(throws: CommandFailure.self) { try OffsetFile.parse(text, of: "g", file: "f") }
+        }
     }
 
     @Test func `offsets of a file are those of Kafka's tool, or of our own`() throws {

@@ -102,11 +102,13 @@ import Testing
     @Test(
         arguments: [
             (.int, "7.5"), (.int, "2147483648"), (.short, "40000"), (.long, ""), (.long, " 1"), (.float, "x"),
-            (.base64, "a"), (.base64, "a b="),
+            (.base64, "a"), (.base64, "a b="), (.float, "1e39"), (.float, "-1e39"), (.double, "1e400"),
+            (.double, "-1e400"), (.int, "\u{1B}[2J"), (.json, "\u{9B}1m"), (.hex, "\u{7}"),
         ] as [(ByteFormat, String)])
     func `what is no number of the format is refused`(format: ByteFormat, text: String) {
         let failure = #expect(throws: CommandFailure.self) { try format.decode(text.utf8) }
         #expect(failure?.message.hasPrefix("not ") == true)
+        #expect(failure?.message.unicodeScalars.contains { $0.value < 0x20 || 0x7F..<0xA0 ~= $0.value } == false)
     }
 
     @Test(arguments: [(.int, 3), (.int, 8), (.long, 4), (.double, 0), (.short, 4)] as [(ByteFormat, Int)])

@@ -26,6 +26,10 @@ extension ConsoleAPI {
                 .object([
                     ("messages", .array(answer.messages.map(\.json))), ("scanned", .number(answer.scanned)),
                     ("complete", .bool(answer.isComplete)), ("next", next),
+                    (
+                        "older",
+                        answer.older.map { .object([("before", .string(MessageSearch.cursor($0)))]) } ?? .null
+                    ),
                     ("elapsed_ms", .number(Int64((clock.now - began) / .milliseconds(1)))),
                 ]))
         }
@@ -65,6 +69,13 @@ extension ConsoleAPI {
                     .badRequest, "from is earliest, latest, last:N, offset:N or time:MILLISECONDS, not '\(text)'")
             }
             search.start = start
+        }
+        if let text = call.query("before"), !text.isEmpty {
+            guard let before = MessageSearch.cursor(text), case .newest = search.start else {
+                throw HTTPFailure(
+                    .badRequest, "before is what an answer to from=last:N told, and goes with from=last:N")
+            }
+            search.before = before
         }
         if let text = call.query("cursor"), !text.isEmpty {
             guard let cursor = MessageSearch.cursor(text) else {

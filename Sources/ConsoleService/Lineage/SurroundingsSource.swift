@@ -67,27 +67,35 @@ actor SurroundingsSource {
             return found
         }
         let names = found.connectors.map(\.name)
-        let topics = await withTaskGroup(of: (String, [String]).self) { group in
+        let topics = await withTaskGroup(of: (String, [String], String?).self) { group in
             var rest = names[...]
             func next() {
                 guard let name = rest.popFirst() else { return }
                 group.addTask {
-                    // A worker that does not track topics shows its sinks' topics by their configurations.
-                    let answer = try? await client.json(.GET, ["connectors", name, "topics"], timeout: .seconds(3))
-                    return (name, (answer?[name]?["topics"]?.elements ?? []).compactMap(\.text))
+                    do throws(UpstreamClient.Failure) {
+                        let answer = try await client.json(.GET, ["connectors", name, "topics"], timeout: .seconds(3))
+                        return (name, (answer[name]?["topics"]?.elements ?? []).compactMap(\.text), nil)
+                    } catch {
+                        // A worker that does not track topics shows its sinks' topics by their configurations, and a
+                        // connector may be deleted meanwhile.
+                        if case .refused(403, _) = error { return (name, [], nil) }
+                        if case .refused(404, _) = error { return (name, [], nil) }
+                        return (name, [], "topics of connector '\(name)': \(error.words)")
+                    }
                 }
             }
             for _ in 0..<connectorsAtATime { next() }
-            var found: [String: [String]] = [:]
-            for await (name, topics) in group {
-                found[name] = topics
+            var found: [String: (topics: [String], problem: String?)] = [:]
+            for await (name, topics, problem) in group {
+                found[name] = (topics, problem)
                 next()
             }
             return found
         }
+        if let problem = names.lazy.compactMap({ topics[$0]?.problem }).first { found.problems[.connect] = problem }
         for index in found.connectors.indices {
             let connector = found.connectors[index]
-            var all = Set(connector.topics).union(topics[connector.name] ?? [])
+            var all = Set(connector.topics).union(topics[connector.name]?.topics ?? [])
             if let letters = connector.deadLetterTopic { all.remove(letters) }
             found.connectors[index].topics = all.sorted()
         }

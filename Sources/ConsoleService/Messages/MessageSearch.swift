@@ -18,6 +18,9 @@ package struct MessageSearch: Sendable {
     /// nil for all.
     package var partition: Int32?
     package var start = Start.newest(50)
+    /// For `newest`: where in each partition to count back from, instead of its end, as an earlier answer's `older` tells.
+    /// Partitions that it lacks are not looked at. nil for the ends.
+    package var before: [Int32: Int64]?
     /// Messages from this time on end the search of a partition; nil for no such time.
     package var until: Int64?
     package var limit = 50
@@ -35,18 +38,23 @@ package struct MessageSearch: Sendable {
     package init(topic: String) { self.topic = topic }
 
     package struct Answer: Sendable {
-        /// By time, then partition and offset.
+        /// By time, then partition and offset; the newest ones are in the order of their partitions in any case.
         package var messages: [Message] = []
         package var scanned: Int64 = 0
         /// Where each partition is gone on with.
         package var next: [Int32: Int64] = [:]
         /// Whether everything was looked at that there was.
         package var isComplete = true
+        /// For `newest`: what the next older ones are `before`; nil when there are none, or when not all was looked at.
+        package var older: [Int32: Int64]?
     }
 
     /// A partition on the way from its start to what was its end.
     private struct Progress: Sendable {
         var reader: any PartitionReader
+        /// The first offset that there is.
+        var beginning: Int64
+        var start: Int64
         var end: Int64
         /// Behind the last record that was looked at.
         var position: Int64
@@ -61,15 +69,16 @@ package struct MessageSearch: Sendable {
                 .unknownTopicOrPartition, "topic '\(topic)' has no partition \(partition), it has \(there.count)")
         }
         let partitions = (partition.map { [$0] } ?? there).map { TopicPartition(topic, $0) }
-        let ends = try await cluster.offsets(
-            Dictionary(partitions.map { ($0, .end) }) { first, _ in first }, isolation: .readCommitted)
-        let starts = try await starts(partitions, in: cluster)
+        let ranges = try await ranges(partitions, in: cluster)
         var progress: [Progress] = []
         defer { for one in progress { one.reader.close() } }
         for partition in partitions {
-            let (start, end) = (starts[partition] ?? 0, ends[partition] ?? 0)
+            guard let (beginning, start, end) = ranges[partition] else { continue }
             let reader = try await cluster.reader(partition, from: .offset(start), isolation: .readCommitted)
-            progress.append(Progress(reader: reader, end: end, position: start, isDone: start >= end))
+            progress.append(
+                Progress(
+                    reader: reader, beginning: beginning, start: start, end: end, position: start, isDone: start >= end)
+            )
         }
         decoder.forgetProblems()
         let flag = Flag()
@@ -86,30 +95,35 @@ package struct MessageSearch: Sendable {
         let isCancelled = Atomic<Bool>(false)
     }
 
-    private func starts(
+    /// Where partitions begin, and what of them to look at.
+    private func ranges(
         _ partitions: [TopicPartition], in cluster: any Cluster
-    ) async throws(ClusterError) -> [TopicPartition: Int64] {
+    ) async throws(ClusterError) -> [TopicPartition: (beginning: Int64, start: Int64, end: Int64)] {
         var wanted: [TopicPartition: LogPosition] = [:]
         for partition in partitions {
             switch start {
             case .position(let position): wanted[partition] = position
-            case .newest(let count): wanted[partition] = .beforeEnd(count)
+            case .newest: wanted[partition] = until.map { .timestamp($0) } ?? .end
             case .cursor(let offsets):
                 wanted[partition] = offsets[partition.partition].map { .offset($0) } ?? .end
             }
         }
-        var found: [TopicPartition: Int64]
-        if case .newest(let count) = start, let until {
-            // The newest before that time.
-            found = try await cluster.offsets(wanted.mapValues { _ in .timestamp(until) }, isolation: .readCommitted)
-                .mapValues { $0 - count }
-        } else {
-            found = try await cluster.offsets(wanted, isolation: .readCommitted)
-        }
-        // An offset that retention has removed meanwhile, or that never was.
+        let found = try await cluster.offsets(wanted, isolation: .readCommitted)
+        let ends = try await cluster.offsets(wanted.mapValues { _ in .end }, isolation: .readCommitted)
         let beginnings = try await cluster.offsets(wanted.mapValues { _ in .beginning }, isolation: .readCommitted)
-        for (partition, beginning) in beginnings { found[partition] = max(found[partition] ?? beginning, beginning) }
-        return found
+        var ranges: [TopicPartition: (beginning: Int64, start: Int64, end: Int64)] = [:]
+        for (partition, beginning) in beginnings {
+            var (first, end) = (found[partition] ?? beginning, ends[partition] ?? beginning)
+            if case .newest(let count) = start {
+                // With a time, the newest before it.
+                end = min(end, first)
+                if let before { end = min(end, before[partition.partition] ?? beginning) }
+                first = end - min(count, max(end, 0))
+            }
+            // An offset that retention has removed meanwhile, or that never was.
+            ranges[partition] = (beginning, max(first, beginning), end)
+        }
+        return ranges
     }
 
     /// On a thread that may block.
@@ -123,9 +137,11 @@ package struct MessageSearch: Sendable {
         if case .newest = start { isNewest = true }
         // Newest first is a matter of all partitions; anything else stops at the first that fill the page.
         let countMax = isNewest ? Int.max : limit
+        var found = progress.map { Found(end: $0.end, begin: $0.start) }
+        var count = 0
         scanning: while progress.contains(where: { !$0.isDone }) {
             for index in progress.indices where !progress[index].isDone {
-                guard answer.messages.count < countMax, clock.now < deadline, bytes < byteCountMax,
+                guard count < countMax, clock.now < deadline, bytes < byteCountMax,
                     !flag.isCancelled.load(ordering: .relaxed)
                 else { break scanning }
                 let batches = try progress[index].reader.nextBlocking(
@@ -149,8 +165,11 @@ package struct MessageSearch: Sendable {
                     let message = Message(
                         record, key: decoder.key(record, as: keyReading), value: decoder.value(record, as: valueReading)
                     )
-                    if filter.matches(message) { answer.messages.append(isWhole ? message : message.shortened) }
-                    if answer.messages.count >= countMax || clock.now >= deadline {
+                    if filter.matches(message) {
+                        found[index].messages.append(isWhole ? message : message.shortened)
+                        count += 1
+                    }
+                    if count >= countMax || clock.now >= deadline {
                         isFull = true
                         break
                     }
@@ -162,22 +181,66 @@ package struct MessageSearch: Sendable {
                 }
                 progress[index].position = max(progress[index].position, batches.nextOffset)
                 if progress[index].position >= progress[index].end { progress[index].isDone = true }
-                if answer.messages.count > 4 * max(limit, 1), isNewest { Self.keepNewest(limit, &answer.messages) }
+                if isNewest { found[index].keepLast(limit) }
             }
         }
         answer.isComplete = progress.allSatisfy { $0.isDone || $0.position >= $0.end }
         for one in progress { answer.next[one.reader.partition.partition] = one.position }
-        Self.keepNewest(isNewest ? limit : .max, &answer.messages)
+        guard isNewest else {
+            answer.messages = found.flatMap(\.messages).sorted(by: Self.isEarlier)
+            return answer
+        }
+        answer.messages = Self.newest(limit, of: &found)
+        if answer.isComplete {
+            let older = zip(progress, found).map { ($0.reader.partition.partition, $0.beginning, $1.older) }
+            if older.contains(where: { $0.2 > $0.1 }) {
+                answer.older = Dictionary(older.map { ($0.0, $0.2) }) { first, _ in first }
+            }
+        }
         return answer
     }
 
-    /// In the order of time; of these the last ones.
-    private static func keepNewest(_ count: Int, _ messages: inout [Message]) {
-        messages.sort { a, b in
-            (a.record.timestamp, a.record.partition, a.record.offset)
-                < (b.record.timestamp, b.record.partition, b.record.offset)
+    /// What was found in a partition, in its order.
+    private struct Found {
+        /// Where looking ended and began.
+        var end: Int64, begin: Int64
+        var messages: [Message] = []
+        /// Whether more was found than there is room for.
+        var isCut = false
+        /// The offset of the first message that is told.
+        var first: Int64?
+
+        init(end: Int64, begin: Int64) { (self.end, self.begin) = (end, begin) }
+
+        /// Older messages are before this offset.
+        var older: Int64 { isCut || !messages.isEmpty ? first ?? end : begin }
+
+        mutating func keepLast(_ count: Int) {
+            guard messages.count > count else { return }
+            isCut = true
+            messages.removeFirst(messages.count - count)
         }
-        if messages.count > count { messages.removeFirst(messages.count - count) }
+    }
+
+    private static func isEarlier(_ a: Message, _ b: Message) -> Bool {
+        (a.record.timestamp, a.record.partition, a.record.offset)
+            < (b.record.timestamp, b.record.partition, b.record.offset)
+    }
+
+    /// Takes the messages that are told from the ends of the partitions, so that of each the last ones are told, without
+    /// gaps, also where times fall.
+    private static func newest(_ count: Int, of found: inout [Found]) -> [Message] {
+        var newest: [Message] = []
+        while newest.count < count {
+            let last = found.indices.filter { !found[$0].messages.isEmpty }.max { a, b in
+                guard let a = found[a].messages.last, let b = found[b].messages.last else { return false }
+                return isEarlier(a, b)
+            }
+            guard let last, let message = found[last].messages.popLast() else { break }
+            found[last].first = message.record.offset
+            newest.append(message)
+        }
+        return newest.reversed()
     }
 }
 

@@ -147,7 +147,20 @@ struct Consume: AsyncParsableCommand {
         let include = try pattern.pattern()
         let names = try await names(include, in: cluster)
         var partitions: [TopicPartition] = []
-        for topic in names { partitions += try await chosenPartitions(partition, of: topic, in: cluster) }
+        var read: [TopicDescription] = []
+        for name in names {
+            guard include != nil else {
+                partitions += try await chosenPartitions(partition, of: name, in: cluster)
+                continue
+            }
+            do {
+                let topic =
+                    topics.contains(name)
+                    ? try await ConnectionOptions.topic(name, in: cluster) : try await cluster.topic(name)
+                read.append(topic)
+                partitions += topic.partitions.map { TopicPartition(name, $0.partition) }
+            } catch let error as ClusterError where error.code == .unknownTopicOrPartition {}  // deleted meanwhile
+        }
         let isolation = isolationLevel
         let ends =
             exitAtEnd
@@ -161,12 +174,13 @@ struct Consume: AsyncParsableCommand {
             readers.append(try await cluster.reader(partition, from: .offset(offset), isolation: isolation))
         }
         guard let include, !exitAtEnd else {
-            try await Self.follow(readers, until: ends, countMax: maxMessages ?? .max, prepare, show)
+            try await Self.follow(
+                readers, until: ends, countMax: maxMessages ?? .max, mayVanish: include != nil, prepare, show)
             return
         }
-        let watch = TopicWatch(include, known: Set(names), in: cluster, isolation: isolation)
+        let watch = TopicWatch(topics, include, reading: read, in: cluster, isolation: isolation)
         try await Self.follow(
-            readers, until: nil, countMax: maxMessages ?? .max, more: { try await watch.next() }, prepare, show)
+            readers, until: nil, countMax: maxMessages ?? .max, watch: watch, mayVanish: true, prepare, show)
     }
 
     /// Only values, and keys where that is said of them, are held to be JSON; numbers always are what they are said to be.
@@ -200,14 +214,16 @@ struct Consume: AsyncParsableCommand {
         for topic in topics { _ = try await ConnectionOptions.topic(topic, in: cluster) }
         let options = try membershipOptions()
         let include = try pattern.pattern()
-        if let include, try await include.topics(in: cluster).isEmpty {
+        let known = try await include?.topics(in: cluster)
+        if let include, known?.isEmpty == true {
             guard !exitAtEnd else { throw TopicPatternOptions.none(include) }
             swiftwater.Output.complain("swiftwater: no topic matches '\(include.text)' yet")
         }
         let subscription: Subscription = if let include { .pattern(include.text) } else { .topics(topics) }
         let consumption = GroupConsumption(
             cluster, cluster.membership(group: group, subscription, options: options), isolation: isolationLevel,
-            start: start, endsWhenRead: exitAtEnd, countMax: maxMessages ?? .max, prepare, show)
+            start: start, known: known.map { Set($0) }, endsWhenRead: exitAtEnd, countMax: maxMessages ?? .max, prepare,
+            show)
         let interruption = try Interruption()
         // Both end with this command: the first when it is done, the second with the process.
         let work = Task { try await consumption.run() }
@@ -240,6 +256,7 @@ struct Consume: AsyncParsableCommand {
         options.heartbeatInterval =
             milliseconds("heartbeat.interval.ms") ?? min(options.heartbeatInterval, options.sessionTimeout / 3)
         options.rebalanceTimeout = milliseconds("max.poll.interval.ms") ?? options.rebalanceTimeout
+        options.metadataInterval = milliseconds("metadata.max.age.ms") ?? options.metadataInterval
         return options
     }
 

@@ -10,6 +10,8 @@ enum OffsetFile {
     ///   - file: its name, for messages.
     /// - Throws: `CommandFailure` for anything else, for a partition that is there twice and for a file without any.
     static func parse(_ text: String, of group: String, file: String) throws -> [TopicPartition: Int64] {
+        // The mark that editors of other systems put before a text.
+        let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
         var offsets: [TopicPartition: Int64] = [:]
         func add(_ place: TopicPartition, _ offset: Int64) throws {
             guard offsets.updateValue(offset, forKey: place) == nil else {
@@ -32,9 +34,7 @@ enum OffsetFile {
             {
                 let line = String(line).trimmed
                 if line.isEmpty { continue }
-                var fields = line.split(separator: ",", omittingEmptySubsequences: false).map {
-                    String($0).trimmed.filter { $0 != "\"" }
-                }
+                var fields = fields(line)
                 if fields.count == 4 {
                     guard fields.removeFirst() == group else { continue }
                 }
@@ -46,5 +46,36 @@ enum OffsetFile {
         }
         guard !offsets.isEmpty else { throw CommandFailure("\(file) names no offsets of group '\(group)'") }
         return offsets
+    }
+
+    /// The fields of a line. In quotes a comma is one of the field, and two quotes stand for one (RFC 4180); ids of groups
+    /// may have any of that.
+    private static func fields(_ line: String) -> [String] {
+        var fields: [String] = []
+        var rest = line[...]
+        while true {
+            let field = rest.drop { $0 == " " || $0 == "\t" }
+            guard field.first == "\"" else {
+                let end = rest.firstIndex(of: ",")
+                fields.append(String(rest[..<(end ?? rest.endIndex)]).trimmed)
+                guard let end else { return fields }
+                rest = rest[rest.index(after: end)...]
+                continue
+            }
+            var text = ""
+            rest = field.dropFirst()
+            while let character = rest.popFirst() {
+                if character == "\"" {
+                    guard rest.first == "\"" else { break }
+                    rest.removeFirst()
+                }
+                text.append(character)
+            }
+            let end = rest.firstIndex(of: ",")
+            // What stands between the quote and the comma makes it no number and no topic.
+            fields.append(text + String(rest[..<(end ?? rest.endIndex)]).trimmed)
+            guard let end else { return fields }
+            rest = rest[rest.index(after: end)...]
+        }
     }
 }

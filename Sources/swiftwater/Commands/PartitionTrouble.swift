@@ -5,7 +5,7 @@ import Cluster
 enum PartitionTrouble: String, CaseIterable, ExpressibleByArgument {
     /// Nobody leads it.
     case unavailable
-    /// Fewer replicas are in sync than there are.
+    /// Fewer replicas are in sync than there are, without those that a move is adding.
     case underReplicated = "under-replicated"
     /// Fewer are in sync than `min.insync.replicas` asks for: producers with acks=all are refused.
     case underMinISR = "under-min-isr"
@@ -14,11 +14,13 @@ enum PartitionTrouble: String, CaseIterable, ExpressibleByArgument {
 
     var needsMinimum: Bool { self == .underMinISR || self == .atMinISR }
 
-    /// - Parameter inSyncMin: the topic's `min.insync.replicas`.
-    func holds(of partition: PartitionDescription, inSyncMin: Int) -> Bool {
+    /// - Parameters:
+    ///   - inSyncMin: the topic's `min.insync.replicas`.
+    ///   - addingCount: how many of the replicas a move is adding.
+    func holds(of partition: PartitionDescription, inSyncMin: Int, addingCount: Int = 0) -> Bool {
         switch self {
         case .unavailable: partition.leader == nil
-        case .underReplicated: partition.inSyncReplicas.count < partition.replicas.count
+        case .underReplicated: partition.inSyncReplicas.count < partition.replicas.count - addingCount
         case .underMinISR: partition.inSyncReplicas.count < inSyncMin
         case .atMinISR: partition.inSyncReplicas.count == inSyncMin
         }

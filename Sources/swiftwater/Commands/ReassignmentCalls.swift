@@ -49,8 +49,53 @@ struct ReassignmentCalls {
 
     /// Begins moves.
     ///
-    /// - Parameter changes: partitions with their new replicas; nil cancels the move that is under way.
-    func alter(_ changes: [(place: TopicPartition, replicas: [Int32]?)]) async throws {
+    /// - Parameter changes: partitions with their new replicas.
+    func alter(_ changes: [(place: TopicPartition, replicas: [Int32])]) async throws {
+        let results = try await results(of: changes.map { ($0.place, $0.replicas) }, "move partitions")
+        if let failure = Self.failure(of: results, cancels: false) { throw failure }
+    }
+
+    /// Ends moves that are under way.
+    ///
+    /// - Returns: those that were ended; others were done before.
+    func cancel(_ places: [TopicPartition]) async throws -> [TopicPartition] {
+        let results = try await results(of: places.map { ($0, nil) }, "cancel moves of partitions")
+        if let failure = Self.failure(of: results, cancels: true) { throw failure }
+        return results.filter { $0.code == .none }.map(\.place)
+    }
+
+    /// What was answered about one partition.
+    struct Result {
+        var place: TopicPartition
+        var code: ErrorCode
+        var message: String?
+    }
+
+    /// The first failure, with all partitions that it or another one is about; nil when there is none.
+    ///
+    /// - Parameter cancels: whether moves were to end. One that was done before is no failure then.
+    static func failure(of results: [Result], cancels: Bool) -> ClusterError? {
+        let failures = results.filter {
+            $0.code != .none && !(cancels && $0.code == .noReassignmentInProgress)
+        }
+        guard let first = failures.first else { return nil }
+        var failure = ClusterError(
+            code: first.code, cancels ? "cancel the move of partition \(first.place)" : "move partition \(first.place)",
+            detail: first.message)
+        guard results.count > 1 else { return failure }
+        let names = failures.map(\.place.description).joined(separator: ", ")
+        let others = failures.count < results.count
+        failure.hint =
+            cancels
+            ? "the moves of these go on: \(names)" + (others ? "; the others are cancelled" : "")
+            : "these cannot be moved so: \(names)" + (others ? "; the others move" : "")
+        return failure
+    }
+
+    /// By partition.
+    private func results(
+        of changes: [(place: TopicPartition, replicas: [Int32]?)], _ attempt: String
+    ) async throws -> [Result] {
         let topics = Dictionary(grouping: changes, by: \.place.topic).sorted { $0.key < $1.key }.map { name, changes in
             AlterPartitionReassignmentsRequest.ReassignableTopic(
                 name: name,
@@ -59,23 +104,14 @@ struct ReassignmentCalls {
         let answer = try await requests.call(to: try await controller(), versions: 0...1, timeout: requests.timeout) {
             _ in AlterPartitionReassignmentsRequest(topics: topics)
         }
-        try check(answer.errorCode, "move partitions", detail: answer.errorMessage)
-        var failures: [ClusterError] = []
-        for topic in answer.responses {
-            for partition in topic.partitions where partition.errorCode != 0 {
-                failures.append(
-                    ClusterError(
-                        code: ErrorCode(rawValue: partition.errorCode),
-                        "move partition \(TopicPartition(topic.name, partition.partitionIndex))",
-                        detail: partition.errorMessage))
+        try check(answer.errorCode, attempt, detail: answer.errorMessage)
+        return answer.responses.flatMap { topic in
+            topic.partitions.map {
+                Result(
+                    place: TopicPartition(topic.name, $0.partitionIndex), code: ErrorCode(rawValue: $0.errorCode),
+                    message: $0.errorMessage)
             }
-        }
-        guard var failure = failures.first else { return }
-        if failures.count < changes.count {
-            failure.hint =
-                "\(counted(failures.count, "partition")) of \(changes.count) cannot be moved so, the others move"
-        }
-        throw failure
+        }.sorted { $0.place < $1.place }
     }
 
     /// - Parameter places: nil for all partitions that need it.

@@ -11,6 +11,15 @@ struct ReassignmentPlan: Equatable {
 
     var rows: [Row]
 
+    /// - Throws: `CommandFailure` when one of the partitions is being moved: where it is to be is not where it is.
+    static func refuse(_ places: [TopicPartition], movedBy moves: [ReassignmentCalls.Move]) throws {
+        let places = Set(places)
+        guard let move = moves.first(where: { places.contains($0.place) }) else { return }
+        throw CommandFailure(
+            "partition \(move.place) is being moved already",
+            hint: "'swiftwater topic reassign' shows it, --cancel ends it")
+    }
+
     /// Spreads the replicas of topics over brokers, each as often as the others, as a new topic's are: the leaders go round,
     /// and the further replicas begin one broker later with every round, so that no two brokers have all partitions in
     /// common.
@@ -46,7 +55,7 @@ struct ReassignmentPlan: Equatable {
 
     /// Reads the JSON of Kafka's own tool: `{"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[1,2]}]}`.
     ///
-    /// - Throws: `CommandFailure` for anything else.
+    /// - Throws: `CommandFailure` for anything else, and for `log_dirs` other than `any`.
     static func parse(_ text: String, file: String) throws -> ReassignmentPlan {
         guard let json = JSONValue.parse(Array(text.utf8)), let entries = json["partitions"]?.elements else {
             throw CommandFailure(
@@ -62,6 +71,12 @@ struct ReassignmentPlan: Equatable {
             let ids = replicas.compactMap(\.self)
             guard ids.count == replicas.count, Set(ids).count == ids.count else {
                 throw CommandFailure("\(file): the replicas of \(place) are not ids of brokers, each once")
+            }
+            // `any` leaves the folder to the broker.
+            if let folders = entry["log_dirs"], !(folders.elements?.allSatisfy { $0.text == "any" } ?? false) {
+                throw CommandFailure(
+                    "\(file): log_dirs of \(place) is other than \"any\", which is not supported",
+                    hint: "brokers choose the folders of the replicas themselves: leave log_dirs out")
             }
             guard seen.insert(place).inserted else { throw CommandFailure("\(file): \(place) is there twice") }
             return Row(place: place, replicas: ids)

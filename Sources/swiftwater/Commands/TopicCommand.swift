@@ -152,16 +152,32 @@ struct TopicDescribe: AsyncParsableCommand {
         if output.format == .json { try Output.standard.write(JSONValue.array(values).pretty + [UInt8(ascii: "\n")]) }
     }
 
-    private func show(_ trouble: PartitionTrouble, of names: [String], in cluster: RemoteCluster) async throws {
+    private func show(_ trouble: PartitionTrouble, of all: [String], in cluster: RemoteCluster) async throws {
+        var moves: [ReassignmentCalls.Move] = []
+        if trouble == .underReplicated {
+            // Who may not ask for moves, and whose brokers know none, sees partitions that are being moved as they are.
+            do { moves = try await ReassignmentCalls(cluster).list() } catch is ClusterError {}
+        }
+        let adding = Dictionary(moves.map { ($0.place, $0.adding.count) }) { first, _ in first }
         var rows: [(TopicPartition, PartitionDescription)] = []
-        for name in names {
-            let topic = try await ConnectionOptions.topic(name, in: cluster)
-            let minimum =
-                trouble.needsMinimum
-                ? try await cluster.configs(of: .topic(name)).first { $0.name == "min.insync.replicas" }?.value
-                    .flatMap { Int($0) } : nil
-            for partition in topic.partitions where trouble.holds(of: partition, inSyncMin: minimum ?? 1) {
-                rows.append((TopicPartition(name, partition.partition), partition))
+        for name in all {
+            let isNamed = names.contains(name)
+            do {
+                let topic =
+                    isNamed
+                    ? try await ConnectionOptions.topic(name, in: cluster) : try await cluster.topic(name)
+                let minimum =
+                    trouble.needsMinimum
+                    ? try await cluster.configs(of: .topic(name)).first { $0.name == "min.insync.replicas" }?.value
+                        .flatMap { Int($0) } : nil
+                for partition in topic.partitions {
+                    let place = TopicPartition(name, partition.partition)
+                    if trouble.holds(of: partition, inSyncMin: minimum ?? 1, addingCount: adding[place] ?? 0) {
+                        rows.append((place, partition))
+                    }
+                }
+            } catch let error as ClusterError where !isNamed && error.code == .unknownTopicOrPartition {
+                Output.complain("swiftwater: topic '\(name)' is left out: it was deleted meanwhile")
             }
         }
         switch output.format {

@@ -64,6 +64,7 @@ struct TopicReassign: AsyncParsableCommand {
         let calls = ReassignmentCalls(cluster)
         guard goals > 0 else { return try await list(calls, in: cluster) }
         if cancel { return try await cancelMoves(calls, in: cluster) }
+        let moves = try await calls.list()
         let plan: ReassignmentPlan
         if let given {
             plan = given
@@ -73,6 +74,10 @@ struct TopicReassign: AsyncParsableCommand {
                 topics.append(try await ConnectionOptions.topic(name, in: cluster))
             }
             if let brokers {
+                // The replicas of a partition that is being moved are the old and the new ones together.
+                try ReassignmentPlan.refuse(
+                    topics.flatMap { topic in topic.partitions.map { TopicPartition(topic.name, $0.partition) } },
+                    movedBy: moves)
                 plan = try .spread(topics, over: brokers, replicaCount: replicationFactor)
             } else {
                 var rows: [ReassignmentPlan.Row] = []
@@ -84,6 +89,7 @@ struct TopicReassign: AsyncParsableCommand {
                 plan = ReassignmentPlan(rows: rows)
             }
         }
+        try ReassignmentPlan.refuse(plan.rows.map(\.place), movedBy: moves)
         let old = try await present(plan, in: cluster)
         let known = Set(try await cluster.describeCluster().brokers.map(\.id))
         for row in plan.rows {
@@ -93,7 +99,6 @@ struct TopicReassign: AsyncParsableCommand {
                     hint: "it has \(known.sorted().map(String.init).joined(separator: ", "))")
             }
         }
-        if execute { try await calls.alter(plan.rows.map { ($0.place, $0.replicas) }) }
         switch output.format {
         case .json: try Output.standard.write(plan.json.pretty + [UInt8(ascii: "\n")])
         case .table:
@@ -105,7 +110,17 @@ struct TopicReassign: AsyncParsableCommand {
             }
             try Output.standard.line(table.text)
         }
+        if execute {
+            // Before anything moves, so that it is there whatever becomes of the moves.
+            let before = ReassignmentPlan(rows: plan.rows.map { .init(place: $0.place, replicas: old[$0.place] ?? []) })
+            let back = "to go back: --file with \(String(decoding: before.json.bytes, as: UTF8.self))"
+            switch output.format {
+            case .json: Output.complain(back)
+            case .table: try Output.standard.line(back)
+            }
+        }
         try Output.standard.flush()
+        if execute { try await calls.alter(plan.rows.map { ($0.place, $0.replicas) }) }
         Output.complain(
             execute
                 ? "the moves have begun: 'swiftwater topic reassign' shows those that are under way"
@@ -137,13 +152,13 @@ struct TopicReassign: AsyncParsableCommand {
     }
 
     private func cancelMoves(_ calls: ReassignmentCalls, in cluster: any Cluster) async throws {
-        let moves = try await chosen(try await calls.list(), in: cluster)
-        if execute, !moves.isEmpty { try await calls.alter(moves.map { ($0.place, nil) }) }
+        let moves = try await chosen(try await calls.list(), in: cluster).map(\.place)
+        let places = execute && !moves.isEmpty ? try await calls.cancel(moves) : moves
+        let count = counted(places.count, "move")
         try Output.standard.line(
-            (execute
-                ? "cancelled \(counted(moves.count, "move"))" : "\(counted(moves.count, "move")) would be cancelled")
-                + (moves.isEmpty ? "" : ": " + moves.map(\.place.description).joined(separator: ", ")))
-        if !execute, !moves.isEmpty {
+            (execute ? "cancelled \(count)" : "\(count) would be cancelled")
+                + (places.isEmpty ? "" : ": " + places.map(\.description).joined(separator: ", ")))
+        if !execute, !places.isEmpty {
             Output.complain("nothing was changed: repeat the command with --execute to do it")
         }
     }

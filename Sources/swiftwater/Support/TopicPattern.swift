@@ -39,16 +39,18 @@ struct TopicPatternOptions: ParsableArguments {
 
     func pattern() throws -> TopicPattern? { try include.map { try TopicPattern($0) } }
 
-    /// The topics that are named and those that match; `all` where neither is said.
+    /// The topics that are named and those that match, each once; `all` where neither is said.
     ///
     /// - Parameter mayBeNone: whether a pattern that matches nothing is no failure.
     func chosen(
         _ names: [String], in cluster: any Cluster, all: () async throws -> [String], mayBeNone: Bool = false
     ) async throws -> [String] {
+        var seen: Set<String> = []
+        let names = names.filter { seen.insert($0).inserted }
         guard let pattern = try pattern() else { return names.isEmpty ? try await all() : names }
         let found = try await pattern.topics(in: cluster)
         if found.isEmpty, names.isEmpty, !mayBeNone { throw Self.none(pattern) }
-        return names + found.filter { !names.contains($0) }
+        return names + found.filter { !seen.contains($0) }
     }
 
     static func none(_ pattern: TopicPattern) -> CommandFailure {

@@ -83,13 +83,17 @@ enum ByteFormat: String, CaseIterable, ExpressibleByArgument {
         func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
             withUnsafeBytes(of: value.bigEndian) { Array($0) }
         }
+        /// A number too large for the format is read as an infinite one.
+        func finite<Number: BinaryFloatingPoint>(_ value: Number) -> Number? {
+            value.isInfinite && !text.lowercased().contains("inf") ? nil : value
+        }
         switch self {
         case .string, .json, .hex, .base64: return nil
         case .short: return Int16(text).map(bigEndian)
         case .int: return Int32(text).map(bigEndian)
         case .long: return Int64(text).map(bigEndian)
-        case .float: return Float(text).map { bigEndian($0.bitPattern) }
-        case .double: return Double(text).map { bigEndian($0.bitPattern) }
+        case .float: return Float(text).flatMap(finite).map { bigEndian($0.bitPattern) }
+        case .double: return Double(text).flatMap(finite).map { bigEndian($0.bitPattern) }
         }
     }
 
@@ -147,8 +151,9 @@ enum ByteFormat: String, CaseIterable, ExpressibleByArgument {
         return high == nil ? bytes : nil
     }
 
+    /// The beginning of what was given, for messages: a terminal is not to obey it.
     static func shortened(_ bytes: [UInt8]) -> String {
-        let text = String(decoding: bytes, as: UTF8.self)
+        let text = RecordPrinter.visible(String(decoding: bytes.prefix(1000), as: UTF8.self))
         return text.count <= 60 ? text : text.prefix(57) + "..."
     }
 }

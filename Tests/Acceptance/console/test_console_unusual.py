@@ -216,11 +216,14 @@ def test_newest_messages_come_first_and_older_ones_follow(page, platform, name):
     page.until(f"{shown}.length === 50")
     assert page.js(shown) == list(range(119, 69, -1))
     opened(page, 0)
-    # What comes meanwhile is the next search's.
-    platform.console.produce(name, "value 120", format="string")
+    # What comes meanwhile is the next search's, however much it is.
+    producer = Producer({"bootstrap.servers": platform.address})
+    for number in range(120, 220):
+        producer.produce(name, value=f"value {number}")
+    assert producer.flush(20) == 0
     page.press("Older messages")
-    page.until(f"{shown}.length === 99")
-    assert page.js(shown) == list(range(119, 20, -1))
+    page.until(f"{shown}.length === 100")
+    assert page.js(shown) == list(range(119, 19, -1))
     assert "value 119" in page.js("document.querySelector('.message .detail').innerText")
     page.press("Older messages")
     page.until(f"{shown}.length === 120")
@@ -228,12 +231,54 @@ def test_newest_messages_come_first_and_older_ones_follow(page, platform, name):
     page.until("![...document.querySelectorAll('button')].some((b) => b.textContent === 'Older messages')")
     check(page)
     page.press("Search")
-    page.until(f"{shown}.length === 50 && {shown}[0] === 120")
+    page.until(f"{shown}.length === 50 && {shown}[0] === 219")
     page.fill("Begin at", "earliest")
     page.press("Search")
     page.until(f"{shown}.length === 50 && {shown}[0] === 0")
     page.press("More messages")
     page.until(f"{shown}.length === 100 && {shown}[99] === 99")
+    # The rest of this list is no part of another one.
+    page.fill("Begin at", "last:50")
+    page.press("More messages")
+    page.until(f"{shown}.length === 50 && {shown}[0] === 219")
+
+
+def test_older_messages_are_found_between_gaps(page, platform, name):
+    """Of a topic that transactions of one record wrote every second offset is one of their ends."""
+    platform.console.send("POST", "/api/topics", {"name": name, "partitions": 1})
+    producer = Producer({"bootstrap.servers": platform.address, "transactional.id": name, "linger.ms": 0})
+    producer.init_transactions(30)
+    for number in range(70):
+        producer.begin_transaction()
+        producer.produce(name, value=f"value {number}")
+        producer.commit_transaction(30)
+    shown = "[...document.querySelectorAll('.message .value')].map((e) => Number(e.textContent.split(' ').pop()))"
+    page.open(f"/topics/{name}", name)
+    page.until(f"{shown}.length === 25")
+    for _ in range(2):
+        page.press("Older messages")
+        page.until("!document.body.innerText.includes('Reading…')")
+    page.until(f"{shown}.length === 70")
+    assert page.js(shown) == list(range(69, -1, -1))
+    page.until("![...document.querySelectorAll('button')].some((b) => b.textContent === 'Older messages')")
+
+
+def test_older_messages_are_told_once_though_times_fall(page, platform, name):
+    platform.console.send("POST", "/api/topics", {"name": name, "partitions": 2})
+    producer = Producer({"bootstrap.servers": platform.address})
+    for number in range(80):
+        producer.produce(name, value=f"value {number}", partition=0, timestamp=1_700_000_000_000 - number)
+        producer.produce(name, value=f"value {100 + number}", partition=1, timestamp=1_700_000_000_000 + number)
+    assert producer.flush(20) == 0
+    shown = "[...document.querySelectorAll('.message .value')].map((e) => Number(e.textContent.split(' ').pop()))"
+    page.open(f"/topics/{name}", name)
+    for count in (50, 100, 150, 160):
+        page.until(f"{shown}.length === {count}")
+        if count < 160:
+            page.press("Older messages")
+    values = page.js(shown)
+    assert [value for value in values if value < 100] == list(range(79, -1, -1))
+    assert [value for value in values if value >= 100] == list(range(179, 99, -1))
 
 
 def test_lineage_says_what_it_cannot_see(browser, platform, tmp_path):  # noqa: F811

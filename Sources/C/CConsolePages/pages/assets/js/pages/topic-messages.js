@@ -13,7 +13,7 @@ const names = ["from", "time", "until", "offset", "partition", "key", "text", "p
 const formats = [["auto", "recognise"], ["string", "text"], ["json", "JSON"], ["long", "integer"], ["bytes", "bytes"]];
 
 const page = 50;
-const newestMax = 1000;  // as many as the server gives at once
+const spanMax = 1 << 20;
 
 const usual = (value) => (value === "" ? "exists" : "eq");
 
@@ -46,61 +46,67 @@ export default function messages({ query, signal }, topic) {
   let run = null;
   let seen = 0;
   let scanned = 0;
-  let shown = new Set();
+  let asked = "";  // what the list is the answer to
+  let span = page;  // how many offsets of a partition are looked at for a page of the newest
+  let lowest = new Map();  // of each partition
 
   const searching = () => text.value || key.value || jsonPath.value;
 
   const add = (messages, formatsNow) => messages.forEach((message) => {
-    shown.add(`${message.partition}:${message.offset}`);
+    lowest.set(message.partition, Math.min(message.offset, lowest.get(message.partition) ?? Infinity));
     list.append(messageItem(message, { topic: topic.name, formats: formatsNow, mark: text.value }));
   });
 
-  /** Of the newest, newest first, those that are older than what is shown; all of them when nothing of that is left. */
-  function older(messages) {
-    const first = messages.findIndex(({ partition: id, offset: number }) => shown.has(`${id}:${number}`));
-    if (first < 0) { list.replaceChildren(); shown = new Set(); seen = 0; return messages; }
-    return messages.slice(first).filter(({ partition: id, offset: number }) => !shown.has(`${id}:${number}`));
-  }
-
-  /** `cursor` goes on behind what was read; `size` is how many of the newest, when older ones than those shown are asked for. */
-  async function load(cursor, size) {
+  /** `cursor` goes on behind what was read, `before` with what is older than what is shown. */
+  async function load({ cursor, before } = {}) {
+    // A search looks from the oldest, unless a place is chosen: the newest 50 alone would hardly be a search.
+    if (from.value === "last:50" && searching()) { from.value = "earliest"; reveal(); }
+    const newest = from.value === "last:50";
+    const start = newest ? "last" : from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}` : from.value;
+    const formatsNow = { key_format: keyFormat.value, value_format: valueFormat.value };
+    const wanted = {
+      partition: partition.value, from: start, until: until.value ? new Date(until.value).getTime() : null, limit: page, key: key.value, text: text.value,
+      ...(jsonPath.value ? { path: jsonPath.value, op: op.value, value: value.value } : {}), ...formatsNow,
+    };
+    const goesOn = Boolean(cursor || before);
+    // The rest of another question's answer is no answer to this one.
+    if (goesOn && JSON.stringify(wanted) !== asked) { keep(); return load(); }
+    asked = JSON.stringify(wanted);
     run?.abort();
     const mine = (run = new AbortController());
     signal.addEventListener("abort", () => mine.abort(), { once: true });
-    more.replaceChildren();
-    if (!cursor && !size) { seen = 0; scanned = 0; shown = new Set(); fill(host, loading("Reading messages")); }
+    if (!goesOn) { seen = 0; scanned = 0; span = page; lowest = new Map(); fill(host, loading("Reading messages")); }
     summary.textContent = "Reading…";
     more.replaceChildren(button("Stop", { icon: "stop", small: true, click: () => mine.abort() }));
-    // A search looks from the oldest, unless a place is chosen: the newest 50 alone would hardly be a search.
-    if (from.value === "last:50" && searching()) { from.value = "earliest"; reveal(); }
-    const newest = from.value === "last:50" && !cursor;
-    const start = newest ? `last:${size ?? page}` : from.value === "time" ? `time:${new Date(time.value || 0).getTime()}` : from.value === "offset" ? `offset:${offset.value || 0}` : from.value;
-    const formatsNow = { key_format: keyFormat.value, value_format: valueFormat.value };
-    const wanted = {
-      partition: partition.value, from: start, until: until.value ? new Date(until.value).getTime() : null, limit: size ?? page, key: key.value, text: text.value,
-      ...(jsonPath.value ? { path: jsonPath.value, op: op.value, value: value.value } : {}), ...formatsNow, cursor,
-    };
+    const ask = () => api.get(path`topics/${topic.name}/messages` + queryOf({ ...wanted, from: newest ? `last:${span}` : start, cursor, before }), { signal: mine.signal });
     try {
-      const answer = await api.get(path`topics/${topic.name}/messages` + queryOf(wanted), { signal: mine.signal });
-      if (!cursor && !size) list.replaceChildren();
+      let answer = await ask();
+      // Records are few between gaps that compaction and transactions leave, or too large for so many at once.
+      for (let rounds = 0; newest && rounds < 12; rounds += 1) {
+        if (answer.complete === false && span > 1) span = Math.max(1, span >> 2);
+        else if (!answer.messages.length && answer.older) { before = answer.older.before; span = Math.min(span * 2, spanMax); } else break;
+        answer = await ask();
+      }
+      if (!goesOn) list.replaceChildren();
       const messages = newest ? answer.messages.toReversed() : answer.messages;
-      const news = size ? older(messages) : messages;
+      const news = newest ? messages.filter((message) => message.offset < (goesOn ? lowest.get(message.partition) ?? Infinity : Infinity)) : messages;
       add(news, formatsNow);
       seen += news.length;
       scanned += answer.scanned ?? answer.messages.length;
-      summary.textContent = `${plural(seen, "message")}${searching() ? ` found in ${count(scanned)}` : ""}, ${duration(answer.elapsed_ms ?? 0)}${answer.complete === false && searching() ? "; there is more to search" : ""}`;
-      const next = answer.next?.cursor;
+      if (newest && answer.older && news.length < page / 2) span = Math.min(span * 2, spanMax);
+      const cut = answer.complete === false && (searching() ? "; there is more to search" : newest ? "; not all could be read in time: choose a partition" : "");
+      summary.textContent = `${plural(seen, "message")}${searching() ? ` found in ${count(scanned)}` : ""}, ${duration(answer.elapsed_ms ?? 0)}${cut || ""}`;
+      const next = newest ? null : answer.next?.cursor;
+      const older = newest ? answer.older?.before : null;
       more.replaceChildren();
-      if (newest && !next && answer.messages.length >= (size ?? page)) {
-        more.append(seen + page <= newestMax ? button("Older messages", { click: () => load(undefined, seen + page), icon: "down" })
-          : h("span", { class: "muted small" }, "Begin at a time or an offset to see older ones."));
-      } else if (next) more.append(button(searching() && !answer.messages.length ? "Search on" : "More messages", { click: () => load(next), icon: "down" }));
-      fill(host, seen ? list : nothing(Boolean(next)));
+      if (older) more.append(button("Older messages", { click: () => load({ before: older }), icon: "down" }));
+      else if (next) more.append(button(searching() && !answer.messages.length ? "Search on" : "More messages", { click: () => load({ cursor: next }), icon: "down" }));
+      fill(host, seen ? list : nothing(Boolean(next || older)));
     } catch (error) {
       more.replaceChildren();
       if (error.name === "AbortError") { summary.textContent = "Stopped."; if (!seen) host.replaceChildren(); return; }
       summary.textContent = "";
-      if (cursor || size) host.append(note("error", error.message)); else fill(host, errorState(error, () => load()));
+      if (goesOn) host.append(note("error", error.message)); else fill(host, errorState(error, () => load()));
     }
   }
 
