@@ -79,7 +79,7 @@ extension ConsumerGroup {
             var response = LeaveGroupResponse.MemberResponse(
                 memberId: identity.memberId, groupInstanceId: identity.groupInstanceId)
             do throws(ConsumerGroupError) {
-                let memberId = try leavingMember(identity, draft)
+                let memberId = try leavingMember(identity)
                 if !leaving.contains(memberId) { leaving.append(memberId) }
             } catch {
                 response.errorCode = error.code.rawValue
@@ -100,13 +100,13 @@ extension ConsumerGroup {
 
     /// An administrator may name an instance without its member.
     private func leavingMember(
-        _ identity: LeaveGroupRequest.MemberIdentity, _ draft: ConsumerGroupDraft
+        _ identity: LeaveGroupRequest.MemberIdentity
     ) throws(ConsumerGroupError) -> String {
         guard let instanceId = identity.groupInstanceId else { return try member(identity.memberId).memberId }
         guard let member = staticMember(instanceId) else {
             throw ConsumerGroupError.unknownInstance(instanceId)
         }
-        if !identity.memberId.isEmpty { try draft.checkInstance(of: member, identity.memberId, instanceId) }
+        if !identity.memberId.isEmpty { try member.check(instance: instanceId, is: identity.memberId) }
         return member.memberId
     }
 
@@ -118,7 +118,7 @@ extension ConsumerGroup {
             guard let existing = staticMember(instanceId) else {
                 throw ConsumerGroupError.unknownInstance(instanceId)
             }
-            try ConsumerGroupDraft(self).checkInstance(of: existing, memberId, instanceId)
+            try existing.check(instance: instanceId, is: memberId)
             member = existing
         } else {
             member = try self.member(memberId)

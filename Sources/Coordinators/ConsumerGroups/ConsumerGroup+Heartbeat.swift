@@ -104,7 +104,7 @@ extension ConsumerGroupDraft {
             memberId, instanceId: request.instanceId, joins: request.memberEpoch == MemberEpoch.join,
             classic: false
         ) { member throws(ConsumerGroupError) in
-            try Self.check(epoch: request.memberEpoch, of: member, owned: owned)
+            try member.check(epoch: request.memberEpoch, owned: owned)
         }
 
         var member = before
@@ -173,7 +173,7 @@ extension ConsumerGroupDraft {
             guard let existing else {
                 throw ConsumerGroupError.unknownInstance(instanceId)
             }
-            try checkInstance(of: existing, memberId, instanceId)
+            try existing.check(instance: instanceId, is: memberId)
             try check(existing)
             return existing
         }
@@ -188,15 +188,6 @@ extension ConsumerGroupDraft {
         return try replace(existing, by: memberId)
     }
 
-    /// - Throws: 82.
-    func checkInstance(
-        of member: ConsumerGroupMember, _ memberId: String, _ instanceId: String
-    ) throws(ConsumerGroupError) {
-        guard member.memberId == memberId else {
-            throw ConsumerGroupError.fencedInstance(instanceId, memberId, by: member.memberId)
-        }
-    }
-
     /// Gives a static member a new id; it goes on at epoch 0 with the assignment that it had.
     private mutating func replace(
         _ old: ConsumerGroupMember, by memberId: String
@@ -205,10 +196,7 @@ extension ConsumerGroupDraft {
         try remove(old.memberId)
         // A dynamic member may have had the id: its place is taken as well.
         if group.members[memberId] != nil { try remove(memberId) }
-        var member = old
-        member.memberId = memberId
-        member.memberEpoch = MemberEpoch.join
-        member.previousMemberEpoch = MemberEpoch.join
+        let member = old.rejoining(as: memberId)
         try add(.member(memberId, member))
         try add(.target(memberId, target))
         try add(.current(memberId, .init(member)))
@@ -219,21 +207,6 @@ extension ConsumerGroupDraft {
         try add(.current(memberId, nil))
         try add(.target(memberId, nil))
         try add(.member(memberId, nil))
-    }
-
-    /// A member may repeat its last epoch: the response that moved it on may have been lost.
-    ///
-    /// - Throws: 110.
-    private static func check(
-        epoch: Int32, of member: ConsumerGroupMember, owned: TopicPartitionSet?
-    ) throws(ConsumerGroupError) {
-        if epoch == MemberEpoch.join || epoch == member.memberEpoch { return }
-        if epoch < member.memberEpoch, epoch == member.previousMemberEpoch, let owned,
-            owned.isSubset(of: member.assigned)
-        {
-            return
-        }
-        throw ConsumerGroupError.fencedEpoch(epoch, "consumer", known: member.memberEpoch)
     }
 
     // MARK: Leaving
@@ -249,7 +222,7 @@ extension ConsumerGroupDraft {
         guard var member = group.staticMember(instanceId) else {
             throw ConsumerGroupError.unknownInstance(instanceId)
         }
-        try checkInstance(of: member, request.memberId, instanceId)
+        try member.check(instance: instanceId, is: request.memberId)
         guard request.memberEpoch == MemberEpoch.leaveStatic else {
             return try fence([member.memberId], context, response)
         }

@@ -71,21 +71,14 @@ package struct ConsumerGroup: Sendable {
             var member = members[memberId] ?? ConsumerGroupMember(memberId: memberId)
             release(member)
             noteEpochs(of: assignment, memberId)
-            member.memberEpoch = assignment.memberEpoch
-            member.previousMemberEpoch = assignment.previousMemberEpoch
-            member.state = assignment.state
-            member.assigned = assignment.assigned
-            member.pendingRevocation = assignment.pendingRevocation
+            member.take(assignment)
             members[memberId] = member
             claim(member)
         case .current(let memberId, nil):
             guard var member = members[memberId] else { return }
             release(member)
             assignmentEpochs[memberId] = nil
-            member.memberEpoch = MemberEpoch.leave
-            member.previousMemberEpoch = MemberEpoch.leave
-            member.assigned = TopicPartitionSet()
-            member.pendingRevocation = TopicPartitionSet()
+            member.loseAssignment()
             members[memberId] = member
         }
     }
@@ -95,11 +88,7 @@ package struct ConsumerGroup: Sendable {
         var member = description
         member.memberId = memberId
         if let existing = members[memberId] {
-            member.memberEpoch = existing.memberEpoch
-            member.previousMemberEpoch = existing.previousMemberEpoch
-            member.state = existing.state
-            member.assigned = existing.assigned
-            member.pendingRevocation = existing.pendingRevocation
+            member.take(.init(existing))
             forgetInstance(of: existing)
         }
         if let instanceId = member.instanceId { staticMemberIds[instanceId] = memberId }

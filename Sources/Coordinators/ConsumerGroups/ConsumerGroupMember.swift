@@ -4,7 +4,7 @@ package import NIOCore
 /// One member of a consumer group: what it asked for, and how far it has come with its assignment.
 ///
 /// - SeeAlso: upstream `ConsumerGroupMember`; KIP-848, "Member reconciliation".
-package struct ConsumerGroupMember: Hashable, Sendable {
+package struct ConsumerGroupMember: ReconcilingMember, Hashable {
     /// Where the member stands between its current and its target assignment.
     package enum State: Int8, Sendable {
         /// It has what the target assignment gave it at its epoch.
@@ -27,6 +27,8 @@ package struct ConsumerGroupMember: Hashable, Sendable {
             self.protocols = protocols
         }
     }
+
+    package static let groupKind = "consumer"
 
     package var memberId: String
     package var instanceId: String?
@@ -58,12 +60,6 @@ package struct ConsumerGroupMember: Hashable, Sendable {
 
     /// Whether the member has nothing left to do for the assignment of `epoch`.
     package func isReconciled(to epoch: Int32) -> Bool { state == .stable && memberEpoch == epoch }
-
-    /// Moves on to an epoch and remembers the one before, in which the member may still speak once.
-    mutating func advance(to epoch: Int32) {
-        previousMemberEpoch = memberEpoch
-        memberEpoch = epoch
-    }
 }
 
 /// A protocol that a member of the classic protocol offers, with its metadata byte for byte.

@@ -25,21 +25,7 @@ package enum ConsumerGroupRecord: Sendable, Equatable {
     case regularExpression(String, ResolvedRegularExpression?)
 
     /// The part of a member that record 8 keeps.
-    package struct CurrentAssignment: Sendable, Equatable {
-        package var memberEpoch: Int32
-        package var previousMemberEpoch: Int32
-        package var state: ConsumerGroupMember.State
-        package var assigned: TopicPartitionSet
-        package var pendingRevocation: TopicPartitionSet
-
-        package init(_ member: ConsumerGroupMember) {
-            memberEpoch = member.memberEpoch
-            previousMemberEpoch = member.previousMemberEpoch
-            state = member.state
-            assigned = member.assigned
-            pendingRevocation = member.pendingRevocation
-        }
-    }
+    package typealias CurrentAssignment = Coordinators.CurrentAssignment<ConsumerGroupMember>
 }
 
 /// The topics that a regular expression matched.

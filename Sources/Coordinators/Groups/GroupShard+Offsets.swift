@@ -187,23 +187,35 @@ extension GroupShard {
             }
             return .of(code ?? .unknownServerError)
         case .consumer(let group):
-            return permission { () throws(ConsumerGroupError) in
-                try group.validateOffsetCommit(
-                    memberId: request.memberId, instanceId: request.groupInstanceId,
-                    memberEpoch: request.generationIdOrMemberEpoch, version: version)
-            } had: {
-                group.had($1, in: $0.id, request.memberId, at: request.generationIdOrMemberEpoch)
-            }
+            return permission(
+                group, request.memberId, request.groupInstanceId, request.generationIdOrMemberEpoch, version: version)
         case .streams(let group):
-            return permission { () throws(ConsumerGroupError) in
-                try group.validateOffsetCommit(
-                    memberId: request.memberId, instanceId: request.groupInstanceId,
-                    memberEpoch: request.generationIdOrMemberEpoch, version: version)
-            } had: {
-                group.had($1, of: $0.name, request.memberId, at: request.generationIdOrMemberEpoch)
-            }
+            return permission(
+                group, request.memberId, request.groupInstanceId, request.generationIdOrMemberEpoch, version: version)
         // Its offsets are not committed: they are kept with the partitions.
         case .share: return .of(.groupIdNotFound)
+        }
+    }
+
+    private func permission(
+        _ group: ConsumerGroup, _ memberId: String, _ instanceId: String?, _ epoch: Int32, version: Int16?
+    ) -> Permission {
+        permission { () throws(ConsumerGroupError) in
+            try group.validateOffsetCommit(
+                memberId: memberId, instanceId: instanceId, memberEpoch: epoch, version: version)
+        } had: {
+            group.had($1, in: $0.id, memberId, at: epoch)
+        }
+    }
+
+    private func permission(
+        _ group: StreamsGroup, _ memberId: String, _ instanceId: String?, _ epoch: Int32, version: Int16?
+    ) -> Permission {
+        permission { () throws(ConsumerGroupError) in
+            try group.validateOffsetCommit(
+                memberId: memberId, instanceId: instanceId, memberEpoch: epoch, version: version)
+        } had: {
+            group.had($1, of: $0.name, memberId, at: epoch)
         }
     }
 
@@ -232,21 +244,11 @@ extension GroupShard {
                     commitBy: request.memberId, instanceId: request.groupInstanceId, generation: request.generationId,
                     isTransactional: true))
         case .consumer(let group):
-            return permission { () throws(ConsumerGroupError) in
-                try group.validateOffsetCommit(
-                    memberId: request.memberId, instanceId: request.groupInstanceId,
-                    memberEpoch: request.generationId, version: nil)
-            } had: {
-                group.had($1, in: $0.id, request.memberId, at: request.generationId)
-            }
+            return permission(
+                group, request.memberId, request.groupInstanceId, request.generationId, version: nil)
         case .streams(let group):
-            return permission { () throws(ConsumerGroupError) in
-                try group.validateOffsetCommit(
-                    memberId: request.memberId, instanceId: request.groupInstanceId,
-                    memberEpoch: request.generationId, version: nil)
-            } had: {
-                group.had($1, of: $0.name, request.memberId, at: request.generationId)
-            }
+            return permission(
+                group, request.memberId, request.groupInstanceId, request.generationId, version: nil)
         case .share: return .of(.groupIdNotFound)
         }
     }

@@ -143,7 +143,7 @@ extension StreamsGroupDraft {
         guard let instanceId = request.instanceId else {
             if joins, group.members[memberId] == nil { return StreamsGroupMember(memberId: memberId) }
             let member = try group.member(memberId)
-            try Self.check(epoch: request.memberEpoch, of: member, owned: owned)
+            try member.check(epoch: request.memberEpoch, owned: owned)
             return member
         }
         let existing = group.staticMember(instanceId)
@@ -151,8 +151,8 @@ extension StreamsGroupDraft {
             guard let existing else {
                 throw ConsumerGroupError.unknownInstance(instanceId)
             }
-            try checkInstance(of: existing, memberId, instanceId)
-            try Self.check(epoch: request.memberEpoch, of: existing, owned: owned)
+            try existing.check(instance: instanceId, is: memberId)
+            try existing.check(epoch: request.memberEpoch, owned: owned)
             return existing
         }
         guard let existing else { return group.members[memberId] ?? StreamsGroupMember(memberId: memberId) }
@@ -164,15 +164,6 @@ extension StreamsGroupDraft {
         return try replace(existing, by: memberId)
     }
 
-    /// - Throws: 82.
-    private func checkInstance(
-        of member: StreamsGroupMember, _ memberId: String, _ instanceId: String
-    ) throws(ConsumerGroupError) {
-        guard member.memberId == memberId else {
-            throw ConsumerGroupError.fencedInstance(instanceId, memberId, by: member.memberId)
-        }
-    }
-
     /// Gives a static member a new id; it goes on at epoch 0 with the tasks that it had.
     private mutating func replace(
         _ old: StreamsGroupMember, by memberId: String
@@ -181,10 +172,7 @@ extension StreamsGroupDraft {
         try remove(old.memberId)
         // A dynamic member may have had the id: its place is taken as well.
         if group.members[memberId] != nil { try remove(memberId) }
-        var member = old
-        member.memberId = memberId
-        member.memberEpoch = MemberEpoch.join
-        member.previousMemberEpoch = MemberEpoch.join
+        let member = old.rejoining(as: memberId)
         try add(.member(memberId, member))
         try add(.target(memberId, target))
         try add(.current(memberId, .init(member)))
@@ -195,21 +183,6 @@ extension StreamsGroupDraft {
         try add(.current(memberId, nil))
         try add(.target(memberId, nil))
         try add(.member(memberId, nil))
-    }
-
-    /// A member may repeat its last epoch: the response that moved it on may have been lost.
-    ///
-    /// - Throws: 110.
-    private static func check(
-        epoch: Int32, of member: StreamsGroupMember, owned: StreamsTasks?
-    ) throws(ConsumerGroupError) {
-        if epoch == MemberEpoch.join || epoch == member.memberEpoch { return }
-        if epoch < member.memberEpoch, epoch == member.previousMemberEpoch, let owned,
-            owned.isSubset(of: member.assigned)
-        {
-            return
-        }
-        throw ConsumerGroupError.fencedEpoch(epoch, "streams", known: member.memberEpoch)
     }
 
     private static func updated(
@@ -246,7 +219,7 @@ extension StreamsGroupDraft {
         guard var member = group.staticMember(instanceId) else {
             throw ConsumerGroupError.unknownInstance(instanceId)
         }
-        try checkInstance(of: member, request.memberId, instanceId)
+        try member.check(instance: instanceId, is: request.memberId)
         guard request.memberEpoch == MemberEpoch.leaveStatic else {
             try fence([member.memberId])
             return response

@@ -84,19 +84,12 @@ struct StreamsGroup: Sendable {
         case .current(let memberId, let assignment?):
             var member = members[memberId] ?? StreamsGroupMember(memberId: memberId)
             noteEpochs(of: assignment, memberId)
-            member.memberEpoch = assignment.memberEpoch
-            member.previousMemberEpoch = assignment.previousMemberEpoch
-            member.state = assignment.state
-            member.assigned = assignment.assigned
-            member.pendingRevocation = assignment.pendingRevocation
+            member.take(assignment)
             members[memberId] = member
         case .current(let memberId, nil):
             guard var member = members[memberId] else { return }
             assignmentEpochs[memberId] = nil
-            member.memberEpoch = MemberEpoch.leave
-            member.previousMemberEpoch = MemberEpoch.leave
-            member.assigned = StreamsTasks()
-            member.pendingRevocation = StreamsTasks()
+            member.loseAssignment()
             members[memberId] = member
         }
     }
@@ -106,11 +99,7 @@ struct StreamsGroup: Sendable {
         var member = description
         member.memberId = memberId
         if let existing = members[memberId] {
-            member.memberEpoch = existing.memberEpoch
-            member.previousMemberEpoch = existing.previousMemberEpoch
-            member.state = existing.state
-            member.assigned = existing.assigned
-            member.pendingRevocation = existing.pendingRevocation
+            member.take(.init(existing))
             forgetInstance(of: existing)
         }
         if let instanceId = member.instanceId { staticMemberIds[instanceId] = memberId }

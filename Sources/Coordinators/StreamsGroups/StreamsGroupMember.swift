@@ -2,7 +2,7 @@
 /// come with its tasks.
 ///
 /// - SeeAlso: upstream `StreamsGroupMember`; KIP-1071, "Reconciliation".
-package struct StreamsGroupMember: Hashable, Sendable {
+package struct StreamsGroupMember: ReconcilingMember, Hashable {
     /// Where the member stands between its current and its target assignment.
     package enum State: Int8, Sendable {
         /// It has what the target assignment gave it at its epoch.
@@ -25,6 +25,8 @@ package struct StreamsGroupMember: Hashable, Sendable {
             self.port = port
         }
     }
+
+    package static let groupKind = "streams"
 
     package var memberId: String
     package var instanceId: String?
@@ -52,12 +54,6 @@ package struct StreamsGroupMember: Hashable, Sendable {
 
     /// Whether the member has nothing left to do for the assignment of `epoch`.
     package func isReconciled(to epoch: Int32) -> Bool { state == .stable && memberEpoch == epoch }
-
-    /// Moves on to an epoch and remembers the one before, in which the member may still speak once.
-    mutating func advance(to epoch: Int32) {
-        previousMemberEpoch = memberEpoch
-        memberEpoch = epoch
-    }
 }
 
 /// The settings of streams groups, `group.streams.*`. Those that a group overrides are put in by the caller.

@@ -33,21 +33,7 @@ enum StreamsGroupRecord: Sendable, Equatable {
     }
 
     /// The part of a member that record 22 keeps.
-    struct CurrentAssignment: Sendable, Equatable {
-        var memberEpoch: Int32
-        var previousMemberEpoch: Int32
-        var state: StreamsGroupMember.State
-        var assigned: StreamsTasks
-        var pendingRevocation: StreamsTasks
-
-        init(_ member: StreamsGroupMember) {
-            memberEpoch = member.memberEpoch
-            previousMemberEpoch = member.previousMemberEpoch
-            state = member.state
-            assigned = member.assigned
-            pendingRevocation = member.pendingRevocation
-        }
-    }
+    typealias CurrentAssignment = Coordinators.CurrentAssignment<StreamsGroupMember>
 
     var isTombstone: Bool {
         switch self {

@@ -22,7 +22,7 @@ package struct StreamsTasks: Hashable, Sendable {
 
     package var isEmpty: Bool { active.isEmpty && standby.isEmpty && warmup.isEmpty }
 
-    func isSubset(of other: StreamsTasks) -> Bool {
+    package func isSubset(of other: StreamsTasks) -> Bool {
         active.isSubset(of: other.active) && standby.isSubset(of: other.standby) && warmup.isSubset(of: other.warmup)
     }
 
