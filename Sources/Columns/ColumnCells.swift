@@ -116,9 +116,6 @@ import Darwin
         end(at: byteCount)
     }
 
-    /// Forgets what was written since the last value.
-    package mutating func dropBytes() { byteCount = runEnd }
-
     /// Appends a list or map whose elements were appended to the columns below, which now have `elementCount`.
     ///
     /// - Returns: false, with nothing appended, when that is more than a column can hold.

@@ -31,8 +31,6 @@ struct VersionRange: Equatable, Sendable {
 
     func contains(_ version: Int) -> Bool { low <= version && version <= high }
 
-    func covers(_ other: VersionRange) -> Bool { other.isEmpty || low <= other.low && other.high <= high }
-
     func intersection(_ other: VersionRange) -> VersionRange {
         let both = VersionRange(low: max(low, other.low), high: min(high, other.high))
         return both.isEmpty ? .none : both

@@ -53,7 +53,6 @@ package struct KsqlFailure: Error, Sendable, CustomStringConvertible {
     package static func assertionFailed(_ message: String, _ text: String) -> Self {
         .init(41700, message, statementText: text)
     }
-    package static func registryNotConfigured(_ message: String) -> Self { .init(42801, message) }
     package static func tooManyRequests(_ message: String) -> Self { .init(42900, message) }
     package static func server(_ message: String, _ text: String? = nil) -> Self {
         .init(50000, message, statementText: text)

@@ -291,7 +291,7 @@ import Testing
         let file = try TestFile()
         try file.sql("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL)")
         let context = SinkContext(isTolerant: true)
-        var records = (0..<100).map { person(Int32($0), $0 % 30 == 7 ? nil : "n", Int64($0)) }
+        var records = (0..<100).map { (number: Int32) in person(number, number % 30 == 7 ? nil : "n", Int64(number)) }
         records[50] = record(.null, offset: 50)
         records.append(person(3, "again", 100))
         try await file.put(["errors.tolerance": "all", "errors.log.enable": "true"], records, context: context)

@@ -98,7 +98,8 @@ import Testing
             for n in Int64(0)..<12 { try await task.put([sinkRecord(.bytes(chunk), .optionalBytes, offset: n)]) }
             let (path, bytes) = try #require(server.files.first { $0.key.hasPrefix("/topics/t/") })
             #expect(path == "/topics/t/partition=0/t+0+0000000000+0000000011.txt")
-            #expect(bytes == (0..<12).flatMap { _ in chunk + [0x0A] })
+            let line = chunk + [0x0A]
+            #expect(bytes == Array(repeatElement(line, count: 12).joined()))
             #expect(server.requests.contains { $0.operation == "APPEND" })
             await task.stop()
         }

@@ -55,7 +55,8 @@ import Testing
             }
             let (key, bytes) = try #require(server.objects.first)
             #expect(key == "/b/topics/t/partition%3D0/t%2B0%2B0000000000.bin")
-            #expect(bytes == (0..<12).flatMap { _ in chunk + [0x7C] })
+            let record = chunk + [0x7C]
+            #expect(bytes == Array(repeatElement(record, count: 12).joined()))
             #expect(server.requests.filter { $0.path.contains("partNumber=") }.count == 3)
             let tags = try #require(server.requests.last)
             #expect(tags.path.hasSuffix("?tagging="))

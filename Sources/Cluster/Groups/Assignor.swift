@@ -96,11 +96,13 @@ private enum StickyAssignment {
         let readers = Dictionary(
             partitionCounts.keys.map { topic in (topic, topics.values.count { $0.contains(topic) }) }
         ) { first, _ in first }
-        let free = partitionCounts.flatMap { topic, count in (0..<max(0, count)).map { TopicPartition(topic, $0) } }
-            .filter { owners[$0] == nil }
-            .sorted {
-                (readers[$0.topic] ?? 0, $0.topic, $0.partition) < (readers[$1.topic] ?? 0, $1.topic, $1.partition)
-            }
+        let all: [TopicPartition] = partitionCounts.flatMap { topic, count in
+            (0..<max(0, count)).map { TopicPartition(topic, $0) }
+        }
+        let free = all.filter { owners[$0] == nil }.sorted { (first: TopicPartition, second: TopicPartition) in
+            (readers[first.topic] ?? 0, first.topic, first.partition)
+                < (readers[second.topic] ?? 0, second.topic, second.partition)
+        }
         for partition in free {
             if let member = lightest(for: partition.topic) { assignment[member]?.insert(partition) }
         }

@@ -11,7 +11,6 @@ struct ProtobufValues {
         guard depth < ConnectSchema.depthMax, schema.messages.indices.contains(index) else {
             throw .data("Value is nested too deep for Protobuf")
         }
-        let descriptor = schema.messages[index]
         var message = schema.emptyMessage(index)
         for (place, field) in structure.schema.fields.enumerated() {
             let value = options.ignoresDefaults ? structure.values[place] : structure[place]

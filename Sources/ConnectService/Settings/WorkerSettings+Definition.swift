@@ -23,7 +23,9 @@ extension WorkerSettings {
         definition.define("offset.storage.partitions", .int, .value(.integer(25)), .partitions, .low, "Its partitions.")
         definition.define("status.storage.partitions", .int, .value(.integer(5)), .partitions, .low, "Its partitions.")
         definition.number("offset.flush.interval.ms", 60_000, 1, "Time between commits of offsets.")
-        definition.number("offset.flush.timeout.ms", 5_000, 1, "How long a commit of offsets may take.")
+        definition.number(
+            "offset.flush.timeout.ms", 5_000, 1,
+            "Accepted, without effect: a commit of offsets holds no task up, and is given up as any write is.")
         definition.number("task.shutdown.graceful.timeout.ms", 5_000, 0, "How long tasks may take to stop.")
         definition.number("session.timeout.ms", 10_000, 1, "How long the group waits for a sign of life of a worker.")
         definition.number("heartbeat.interval.ms", 3_000, 1, "Time between signs of life.")

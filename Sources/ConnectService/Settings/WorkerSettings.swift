@@ -50,7 +50,6 @@ package struct WorkerSettings: Sendable {
     var offsetPartitionCount: Int32 { Int32(clamping: values.integer("offset.storage.partitions") ?? 25) }
     var statusPartitionCount: Int32 { Int32(clamping: values.integer("status.storage.partitions") ?? 5) }
     var flushInterval: Duration { milliseconds("offset.flush.interval.ms") }
-    var flushTimeout: Duration { milliseconds("offset.flush.timeout.ms") }
     var gracefulTimeout: Duration { milliseconds("task.shutdown.graceful.timeout.ms") }
     var rebalanceDelayMax: Duration { milliseconds("scheduled.rebalance.max.delay.ms") }
     var tracksTopics: Bool { values.flag("topic.tracking.enable") }

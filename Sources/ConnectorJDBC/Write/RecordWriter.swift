@@ -38,8 +38,6 @@ final class RecordWriter: @unchecked Sendable {
 
     // MARK: The connection
 
-    var isConnected: Bool { database != nil }
-
     func connect() throws(WriteFailure) {
         guard database == nil else { return }
         do throws(SQLFailure) {

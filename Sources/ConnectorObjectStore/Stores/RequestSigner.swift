@@ -64,9 +64,10 @@ struct RequestSigner: Sendable {
 
     /// The query as it is sent and signed.
     static func query(_ query: [(name: String, value: String)]) -> String {
-        query.map { (PercentEncoding.encoded($0.name), PercentEncoding.encoded($0.value)) }
-            .sorted { $0.0 == $1.0 ? $0.1 < $1.1 : $0.0 < $1.0 }
-            .map { "\($0.0)=\($0.1)" }.joined(separator: "&")
+        let encoded: [(name: String, value: String)] = query.map {
+            (PercentEncoding.encoded($0.name), PercentEncoding.encoded($0.value))
+        }
+        return encoded.sorted { $0 < $1 }.map { $0.name + "=" + $0.value }.joined(separator: "&")
     }
 
     /// A path of which each part is encoded on its own.

@@ -23,9 +23,6 @@ package final class TLSListener: Sendable {
     private let told = Mutex<[String: NIODeadline]>([:])
     private static let tellingInterval = TimeAmount.seconds(60)
 
-    /// Whether clients must show a certificate of an authority that is trusted.
-    package var requiresClientCertificate: Bool { store.clientCertificates == .required }
-
     /// - Parameter threads: where files are read.
     /// - Throws: what cannot be used.
     package init(

@@ -256,14 +256,4 @@ enum WellKnownMessage: String, Sendable {
     case boolValue = "google.protobuf.BoolValue"
     case stringValue = "google.protobuf.StringValue"
     case bytesValue = "google.protobuf.BytesValue"
-
-    /// The messages with one field `value` that stand for a scalar that can be missing.
-    var isWrapper: Bool {
-        switch self {
-        case .doubleValue, .floatValue, .int64Value, .uint64Value, .int32Value, .uint32Value, .boolValue, .stringValue,
-            .bytesValue:
-            true
-        case .any, .timestamp, .duration, .fieldMask, .structure, .value, .list: false
-        }
-    }
 }

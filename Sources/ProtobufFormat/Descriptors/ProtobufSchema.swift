@@ -10,7 +10,6 @@ package struct ProtobufSchema: Sendable {
     /// Parallel to `messages`.
     private(set) var plans: [MessagePlan] = []
     var messageIndexes: [String: Int] = [:]
-    var enumIndexes: [String: Int] = [:]
     private var pathIndexes: [[Int32]: Int] = [:]
 
     /// Links a file.
@@ -36,7 +35,6 @@ package struct ProtobufSchema: Sendable {
         enums = linker.enums
         plans = messages.map { MessagePlan($0, linker.enums) }
         messageIndexes = linker.messageIndexes
-        enumIndexes = linker.enumIndexes
         for (index, message) in messages.enumerated() where message.file.isEmpty {
             if let path = message.path { pathIndexes[path] = index }
         }
@@ -44,9 +42,6 @@ package struct ProtobufSchema: Sendable {
 
     /// The place in `messages` of the message with this full name.
     package func messageIndex(named fullName: String) -> Int? { messageIndexes[fullName] }
-
-    /// The place in `enums` of the enum with this full name.
-    package func enumIndex(named fullName: String) -> Int? { enumIndexes[fullName] }
 
     /// The place in `messages` of the message that a message index names, see `MessageIndexes`.
     package func messageIndex(at path: [Int32]) -> Int? { pathIndexes[path] }

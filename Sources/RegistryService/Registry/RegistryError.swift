@@ -88,7 +88,6 @@ package struct RegistryError: Error, Sendable, CustomStringConvertible {
             "One or more references exist to the schema "
                 + "{magic=1,keytype=SCHEMA,subject=\(place.subject),version=\(place.version)}.")
     }
-    static func idDoesNotMatch(_ message: String) -> Self { .init(42207, message) }
     static func invalidSubject(_ subject: String) -> Self {
         .init(42208, "The specified subject '\(subject)' is not a valid.")
     }

@@ -3,8 +3,6 @@ extension PlanStep {
     /// The plan with the same result.
     func pruned() -> PlanStep { keeping(Set(schema.columns.indices)).step }
 
-    private typealias Pruned = (step: PlanStep, places: [Int: Int])
-
     /// A step that puts out at least these columns, and where they are now. Keys always stay.
     private func keeping(_ wanted: Set<Int>) -> (step: PlanStep, places: [Int: Int]) {
         let wanted = wanted.union(schema.keys.indices)

@@ -25,15 +25,6 @@ package enum DateTimeField: UInt8, Hashable, Sendable, CaseIterable {
         }
     }
 
-    package var isTimeBased: Bool {
-        switch self {
-        case .nanoOfSecond, .nanoOfDay, .milliOfDay, .secondOfMinute, .minuteOfHour, .hourOfAmPm, .clockHourOfAmPm,
-            .hourOfDay, .clockHourOfDay, .amPmOfDay:
-            true
-        default: false
-        }
-    }
-
     /// Of Java's ChronoFields; the fields of weeks and quarters are none.
     package var isDateBased: Bool {
         switch self {

@@ -301,6 +301,4 @@ struct DDLParser {
     }
 
     mutating func record(_ change: DDLChange) { changes.append(change) }
-
-    var currentDatabase: String { database }
 }

@@ -30,8 +30,6 @@ extension SourceInfo {
         values[12] = .string(file)
         values[13] = .int64(position)
     }
-
-    mutating func setPosition(_ position: Int64) { values[13] = .int64(position) }
     mutating func setServer(_ id: Int64) { values[10] = .int64(id) }
     mutating func setGTID(_ gtid: String?) { values[11] = gtid.map { .string($0) } ?? .null }
     mutating func setRow(_ row: Int) { values[14] = .int32(Int32(truncatingIfNeeded: row)) }
