@@ -115,3 +115,33 @@ def test_without_a_socket_queries_have_requests_of_their_own(platform, browser):
         check_quiet(page)
     finally:
         page.close()
+
+
+# Of the first panel: what is left below its chart, whether the legend is below the plot, and the height of the plot as laid out
+# and as drawn.
+HEIGHTS = """(() => {
+  const panel = document.querySelector('.panel');
+  const plot = panel.querySelector('svg.plot');
+  const [whole, drawing, foot] = [panel, plot, panel.querySelector('.chart-foot')].map((element) => element.getBoundingClientRect());
+  return { left: whole.bottom - foot.bottom, isBelow: foot.top >= drawing.bottom, height: drawing.height,
+    drawn: Number(plot.getAttribute('viewBox').split(' ')[3]) };
+})()"""
+
+
+@pytest.mark.parametrize("width, is_filled", [(1280, True), (400, False)])
+def test_a_chart_is_as_high_as_the_panel_beside_it(platform, browser, width, is_filled):
+    """Beside a table of many rows a chart has the table's height; alone, as on narrow screens, one of its own."""
+    panels = [
+        {"title": "Chart", "sql": "SELECT STARS, N FROM BY_STARS;", "kind": "bar", "x": "STARS", "y": ["N"], "series": "", "width": 1},
+        {"title": "Rows", "sql": "SELECT * FROM RATINGS EMIT CHANGES;", "kind": "table", "x": "", "y": [], "series": "", "width": 1},
+    ]  # fmt: skip
+    platform.console.send("PUT", "/api/dashboards/high", {"id": "high", "title": "High", "panels": panels})
+    page = browser.page(f"http://127.0.0.1:{platform.console_port}", width=width, height=1200)
+    try:
+        page.open("/dashboards/high", "High")
+        page.until("document.querySelectorAll('.panel tbody tr').length > 12 && !!document.querySelector('.panel .bar')", 60, "rows and bars")
+        height = "height > 260" if is_filled else "height === 220"
+        page.until(f"(({{ left, isBelow, height, drawn }}) => left >= 0 && left < 30 && isBelow && {height} && height === drawn)({HEIGHTS})", 30, "the chart's height")
+        check(page)
+    finally:
+        page.close()

@@ -12,11 +12,13 @@ const swatch = (at) => s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" },
 
 /**
  * A chart. `update({ series: [{ name, points: [[x, y], ...] }], categories: bool, hidden })` draws; x are milliseconds, or any
- * text with `categories`; `hidden` says how many series there are besides. kind: line | area | bar.
+ * text with `categories`; `hidden` says how many series there are besides. kind: line | area | bar. `height` is that of the plot
+ * in pixels; with `fills` at least so much, and all that the place has.
  */
-export function chart({ label, kind = "line", height = 220, format = figure, exact = exactly, wait = "Waiting for data…", tableButton = true }) {
+export function chart({ label, kind = "line", height: least = 220, fills = false, format = figure, exact = exactly, wait = "Waiting for data…", tableButton = true }) {
   let data = { series: [], categories: false };
   let width = 0;
+  let height = least;
   let hover = null;
   let asTable = false;
   const plot = s("svg", { class: "plot", height, role: "img", tabindex: 0, "aria-label": label, "aria-roledescription": "chart" });
@@ -30,7 +32,9 @@ export function chart({ label, kind = "line", height = 220, format = figure, exa
     tableHost.hidden = !asTable;
     if (asTable) drawTable();
   } } }, "Table");
-  const host = h("div", { class: "chart" }, plot, readout, h("div", { class: "chart-foot" }, legend, tableButton ? toggle : null), tableHost);
+  const room = h("div", { class: "plot-room" }, plot);
+  room.style.minHeight = `${least}px`;
+  const host = h("div", { class: fills ? "chart fills" : "chart" }, room, readout, h("div", { class: "chart-foot" }, legend, tableButton ? toggle : null), tableHost);
 
   const xs = () => {
     const all = new Set();
@@ -80,8 +84,10 @@ export function chart({ label, kind = "line", height = 220, format = figure, exa
     const time = linear(all[0], all[all.length - 1], edge + (all.length === 1 ? wide / 2 : 0), right);
     const x = banded ? (value) => edge + band * (place.get(value) + 0.5) : time;
     if (data.categories) {
-      const every = Math.ceil(all.length / Math.max(1, Math.floor(wide / 72)));
-      const fits = Math.max(3, Math.floor((band * every) / 7));
+      // As many names as stand beside each other, long ones cut.
+      const longest = all.reduce((most, value) => Math.max(most, String(value).length), 0);
+      const every = Math.ceil(all.length / Math.max(1, Math.floor(wide / Math.min(72, 14 + DIGIT * longest))));
+      const fits = Math.max(3, Math.floor((band * every) / DIGIT));
       all.forEach((value, at) => {
         const text = String(value);
         if (at % every === 0) axis.append(s("text", { x: x(value), y: height - 6, "text-anchor": "middle" }, text.length > fits ? `${text.slice(0, fits - 1)}…` : text));
@@ -171,9 +177,13 @@ export function chart({ label, kind = "line", height = 220, format = figure, exa
     frame = requestAnimationFrame(() => { frame = 0; draw(); if (asTable) drawTable(); });
   };
   new ResizeObserver((entries) => {
-    const next = Math.floor(entries[0].contentRect.width);
-    if (next !== width) { width = next; later(); }
-  }).observe(host);
+    const place = entries[0].contentRect;
+    const next = [Math.floor(place.width), fills ? Math.max(least, Math.floor(place.height)) : least];
+    if (next[0] === width && next[1] === height) return;
+    [width, height] = next;
+    plot.setAttribute("height", height);
+    later();
+  }).observe(room);
 
   host.update = (next) => {
     data = { categories: false, ...next };

@@ -145,12 +145,13 @@ async function turn(signal) {
 
 /** The body of a panel; runs until `signal` aborts. */
 export function panelBody(panel, { signal, height = 220 }) {
-  const host = h("div", { class: "stack-s" });
+  const drawn = panel.kind !== "table" && panel.kind !== "number";
+  const host = h("div", { class: drawn ? "stack-s fills" : "stack-s" });
   let parsed;
   try { parsed = parsePanel(panel.sql); } catch (error) { host.append(note("error", describe(error))); return host; }
   const problem = h("div");
   const hindrance = h("div");
-  const view = panel.kind === "table" || panel.kind === "number" ? h("div") : chart({ label: panel.title || "Panel", kind: panel.kind, height, wait: parsed.push ? "Waiting for the first rows…" : "No rows yet" });
+  const view = drawn ? chart({ label: panel.title || "Panel", kind: panel.kind, height, fills: true, wait: parsed.push ? "Waiting for the first rows…" : "No rows yet" }) : h("div");
   const spark = panel.kind === "number" ? chart({ label: `${panel.title || "Number"} over time`, kind: "area", height: 90, tableButton: false, wait: "" }) : null;
   host.append(view, ...(spark ? [spark] : []), hindrance, problem);
   if (panel.kind === "number") fill(view, h("div", { class: "big-number" }, "–"));
