@@ -35,6 +35,22 @@ import Testing
         }
     }
 
+    @Test(arguments: ["0", "4", "8", "1.5", "\"2\"", "null"])
+    func `a panel is one, two or three thirds wide`(_ width: String) throws {
+        func board(_ width: String) throws -> JSONValue {
+            try .read(#"{"title": "W", "panels": [{"title": "P", "sql": "S", "kind": "bar", "width": \#(width)}]}"#)
+        }
+        for width in ["1", "2", "3"] { _ = try DashboardStore.checked("w", board(width), at: 1) }
+        let refusal = #expect(throws: DashboardStore.Refusal.self) {
+            try DashboardStore.checked("w", board(width), at: 1)
+        }
+        #expect(refusal?.message == "the width of panel 1 is 1, 2 or 3: thirds of the page")
+        // One that is there since nobody looked can be changed.
+        let kept = try #require(DashboardStore.read(board(width).bytes))
+        #expect(kept["panels"]?.elements?.first?["width"] == nil)
+        _ = try DashboardStore.checked("w", kept, at: 1)
+    }
+
     @Test func `of two changes of one version the second is refused`() async throws {
         try await TestConsole.with { console in
             func put(_ body: String, as id: String = "ratings") async throws -> TestConsole.Answer {

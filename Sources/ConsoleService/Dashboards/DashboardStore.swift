@@ -115,6 +115,9 @@ package actor DashboardStore {
                 throw Refusal(
                     message: "panel \(index + 1) needs title, sql, and a kind: line, bar, area, table or number")
             }
+            guard hasWidth(panel) else {
+                throw Refusal(message: "the width of panel \(index + 1) is 1, 2 or 3: thirds of the page")
+            }
         }
         guard body.bytes.count <= byteCountMax else {
             throw Refusal(message: "a dashboard has at most \(byteCountMax) bytes")
@@ -128,14 +131,25 @@ package actor DashboardStore {
             ] + others)
     }
 
-    /// A dashboard as it is stored. Those of earlier programs have no version: theirs is when they were changed.
+    private static func hasWidth(_ panel: JSONValue) -> Bool {
+        panel["width"].map { 1...3 ~= $0.integer ?? 0 } ?? true
+    }
+
+    /// A dashboard as it is stored. Those of earlier programs may have no version, then it is when they were changed, and
+    /// panels whose width is none, which have that of a panel without one.
     static func read(_ bytes: [UInt8]) -> JSONValue? {
-        guard let board = JSONValue.parse(bytes), let members = board.members, board["panels"]?.elements != nil else {
+        guard let board = JSONValue.parse(bytes), let members = board.members,
+            let panels = board["panels"]?.elements
+        else {
             return nil  // what others wrote there and is no dashboard is nobody's
         }
-        if board["version"]?.integer != nil { return board }
-        let version = max(1, board["updated"]?.integer ?? 1)
-        return .object(members.filter { $0.0 != "version" } + [("version", .number(version))])
+        let version = board["version"]?.integer ?? max(1, board["updated"]?.integer ?? 1)
+        let drawn = panels.map { panel -> JSONValue in
+            hasWidth(panel) ? panel : .object((panel.members ?? []).filter { $0.0 != "width" })
+        }
+        return .object(
+            members.filter { !["version", "panels"].contains($0.0) }
+                + [("version", .number(version)), ("panels", .array(drawn))])
     }
 
     private static func isIdentifier(_ byte: UInt8) -> Bool {
