@@ -1,7 +1,11 @@
 """Delegation tokens (KIP-48): asked for by Java's Admin and by commands, used by Java's clients and by commands."""
 
+import base64
+import hashlib
+import hmac
 import json
 import shutil
+import struct
 import subprocess
 import time
 
@@ -11,7 +15,7 @@ from clients import JavaClient, Record
 from jvm import JavaError
 from process import binary, wait_until
 from test_acls import STANDARD
-from test_security import ANN, SecureBroker, certificates  # noqa: F401
+from test_security import ANN, Raw, SecureBroker, certificates, code  # noqa: F401
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 
@@ -228,6 +232,40 @@ def test_a_token_that_expires_ends_its_connections_and_is_forgotten(tmp_path, ce
     assert said == "SaslAuthenticationException" and time.monotonic() - began > 1
     wait_until(lambda: java.call("describeTokens", broker.at(), properties=broker.by("ann")) == [], 20, "no token")
     broker.stop()
+
+
+def login(client, token, mechanism="SCRAM-SHA-256"):
+    """By a token over a raw connection. Returns for how many milliseconds the session lasts."""
+
+    def said(answer):
+        assert code(answer) == 0, answer
+        count = struct.unpack(">i", answer[4:8])[0]
+        return answer[8 : 8 + count].decode(), struct.unpack(">q", answer[8 + count : 16 + count])[0]
+
+    assert code(client.handshake(mechanism)) == 0
+    bare = f"n={token['id']},r=abc,tokenauth=true"
+    first, _ = said(client.token(b"n,," + bare.encode()))
+    nonce, salt, count = (part.split("=", 1)[1] for part in first.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", token["hmac"].encode(), base64.b64decode(salt), int(count))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    without = f"c=biws,r={nonce}"
+    signature = hmac.digest(hashlib.sha256(key).digest(), f"{bare},{first},{without}".encode(), "sha256")
+    proof = base64.b64encode(bytes(a ^ b for a, b in zip(key, signature))).decode()
+    return said(client.token(f"{without},p={proof}".encode()))[1]
+
+
+def test_a_session_ends_with_its_token(broker, call):
+    token = call("createToken", lifetimeMs=3000)
+    client = Raw(broker.ports["SASL_PLAINTEXT"])
+    assert 0 < login(client, token) <= 3000
+
+    def is_over():
+        try:
+            client.ask(3, 1, struct.pack(">i", -1))
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            return True
+
+    wait_until(is_over, 20, "the end of the session")
 
 
 def wait_refused(java, broker, token):
