@@ -220,7 +220,9 @@ package final class BrokerServer: Sendable {
                     "cluster.id has no effect: the data folder has another, which stays",
                     metadata: ["configured": "\(server.text("cluster.id"))", "cluster": "\(own)"])
             }
-            let users = UserDirectory(maker: try CredentialMaker.secret(in: configuration.dataDirectory))
+            let users = UserDirectory(
+                maker: try CredentialMaker.secret(in: configuration.dataDirectory),
+                delegationTokens: server.delegationTokens { clock.now() })
             let nodeId = Int32(clamping: server.number("node.id"))
             let controller = try Controller(
                 directory: directory, log: log, image: image, server: server, nodeId: nodeId, clock: clock,

@@ -10,6 +10,35 @@ package struct EvaluationError: Error, Equatable, CustomStringConvertible {
     package var description: String { message }
 }
 
+extension FunctionLimits {
+    /// Lambdas in lambdas would keep a thread for hours that others wait for.
+    package func check(lambdaStepCount: Int) throws(EvaluationError) {
+        guard lambdaStepCount <= lambdaStepsMax else {
+            throw EvaluationError("the lambdas of one function take more than \(lambdaStepsMax) steps for one row")
+        }
+    }
+
+    /// How many steps it takes to build a value.
+    package static func steps(building value: SQLValue) -> Int {
+        switch value {
+        case .string(let text): text.utf8.count / 16
+        case .bytes(let bytes): bytes.count / 16
+        case .array(let elements): elements.count
+        default: 0
+        }
+    }
+
+    /// - Parameter counts: lengths of what is to be put together.
+    func check(_ counts: some Sequence<Int>, _ name: String) throws(EvaluationError) {
+        var sum = 0
+        for count in counts {
+            let (next, isBeyond) = sum.addingReportingOverflow(count)
+            guard !isBeyond, next <= byteCountMax else { throw EvaluationError("the result of \(name) is too long") }
+            sum = next
+        }
+    }
+}
+
 /// What functions know of the world, given from outside so that a run can be repeated. One for each thread.
 package struct EvaluationContext {
     /// Milliseconds since 1970, UTC.
@@ -23,6 +52,8 @@ package struct EvaluationContext {
     /// Grows by one with every value that LATEST_BY_OFFSET and EARLIEST_BY_OFFSET keep, which tells the order of values
     /// when sessions merge. Whoever restores states sets it beyond all numbers in them.
     package var sequence: Int64 = 0
+    /// Steps of lambdas for the call of a function that is under way, where whoever evaluates counts them here.
+    package var lambdaStepCount = 0
     /// Patterns that have been compiled, by their text.
     let cache = PatternCache()
 
@@ -42,8 +73,12 @@ package struct EvaluationContext {
 package struct FunctionLimits: Sendable {
     /// Elements of an array that a function makes up: GENERATE_SERIES, combinations of CUBE_EXPLODE.
     package var elementsMax = 10_000_000
-    /// Bytes of a text that a function makes up: LPAD, RPAD, REPLACE.
-    package var byteCountMax = 64 << 20
+    /// Bytes of a text that a function makes up: LPAD, RPAD, REPLACE, CONCAT.
+    package var byteCountMax = Self.textByteCountMax
+    /// Steps of the lambdas of one call of a function, those of lambdas inside included: calls, and what is built in them.
+    package var lambdaStepsMax = 10_000_000
+    /// The bound of texts where nothing else is said, that of the operator `+` included.
+    package static let textByteCountMax = 64 << 20
     /// Values that COLLECT_LIST and COLLECT_SET keep; later ones are ignored. `ksql.functions.collect_list.limit` and
     /// `ksql.functions.collect_set.limit`; negative means no limit.
     package var collectListMax = Int.max

@@ -38,6 +38,8 @@ package struct SaslExchange: Sendable {
         case check(user: String, password: String)
         /// It is who its token says, for so many milliseconds.
         case acceptedUntil(Principal, lifetimeMs: Int64)
+        /// It has a delegation token, which counts for so many more milliseconds, and is told `last`.
+        case acceptedByToken(Principal, last: [UInt8], lifetimeMs: Int64)
         /// It is not let in, and is told so; it answers once more, and `next` throws the reason.
         case refusing([UInt8], reason: String)
     }
@@ -104,11 +106,31 @@ package struct SaslExchange: Sendable {
         defer { scram = server }
         if server.user == nil {
             let user = try server.begin(text)
-            return .challenge(Array(server.challenge(users.credential(of: user, server.mechanism)).utf8))
+            let credential =
+                server.isByToken
+                ? try credential(ofToken: user, server.mechanism) : users.credential(of: user, server.mechanism)
+            return .challenge(Array(server.challenge(credential).utf8))
         }
-        let last = try server.finish(text)
+        let last = Array(try server.finish(text).utf8)
         isOver = true
-        return .accepted(Principal(name: server.user ?? ""), last: Array(last.utf8))
+        let user = server.user ?? ""
+        guard server.isByToken else { return .accepted(Principal(name: user), last: last) }
+        // It may have been ended meanwhile.
+        guard let (token, remainingMs) = users.delegationTokens?.valid(user) else { throw Self.noToken }
+        return .acceptedByToken(token.owner, last: last, lifetimeMs: remainingMs)
+    }
+
+    private static let noToken = SaslFailure("there is no delegation token of this id, or it is over")
+
+    /// Ids cannot be guessed, so that it does no harm to say at once that there is none.
+    private func credential(
+        ofToken id: String, _ mechanism: ScramMechanism
+    ) throws(SaslFailure) -> ScramCredential {
+        guard let tokens = users.delegationTokens else {
+            throw SaslFailure("the client comes with a delegation token, and delegation.token.secret.key is not set")
+        }
+        guard tokens.valid(id) != nil else { throw Self.noToken }
+        return tokens.credential(of: id, mechanism)
     }
 }
 

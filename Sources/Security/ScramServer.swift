@@ -9,6 +9,8 @@ package struct ScramServer: Sendable {
     let mechanism: ScramMechanism
     /// Who the client says it is; nil before `begin`.
     private(set) var user: String?
+    /// Whether that is the id of a delegation token (KIP-48).
+    private(set) var isByToken = false
 
     private let serverNonce: String
     private var clientFirst = ""
@@ -58,9 +60,7 @@ package struct ScramServer: Sendable {
                 )
             }
         }
-        if attributes.dropFirst(2).contains("tokenauth=true") {
-            throw SaslFailure("the client comes with a delegation token, which are not offered")
-        }
+        isByToken = attributes.dropFirst(2).contains { $0.lowercased() == "tokenauth=true" }
         let clientNonce = attributes[1].dropFirst(2)
         guard !clientNonce.isEmpty, clientNonce.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
             throw SaslFailure("the client's nonce cannot be used")

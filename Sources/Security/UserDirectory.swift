@@ -30,13 +30,20 @@ package final class UserDirectory: Sendable {
     private let maker: SymmetricKey
     private let now: @Sendable () -> ContinuousClock.Instant
 
+    /// Who comes with a token in place of a password; nil where there are none.
+    package let delegationTokens: DelegationTokens?
+
     /// Bytes of a secret for made-up credentials.
     package static let makerByteCount = 32
 
     /// - Parameter maker: what credentials of users that there are not are made of. Nobody else may know it, and it stays with
     ///   the users: with another one after a restart their salts would change, and so tell them from those that there are.
     ///   nil makes one up.
-    package init(maker: [UInt8]? = nil, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+    package init(
+        maker: [UInt8]? = nil, delegationTokens: DelegationTokens? = nil,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
+        self.delegationTokens = delegationTokens
         self.maker = SymmetricKey(data: maker ?? randomBytes(Self.makerByteCount))
         self.now = now
     }

@@ -22,7 +22,8 @@ struct Swiftwater: ParsableCommand {
         version: BuildInfo.line,
         subcommands: [
             Start.self, DemoCommand.self, TopicCommand.self, Produce.self, Consume.self, GroupCommand.self,
-            AclCommand.self, UserCommand.self, QuotaCommand.self, SchemaCommand.self, ConnectCommand.self,
+            AclCommand.self, UserCommand.self, TokenCommand.self, QuotaCommand.self, SchemaCommand.self,
+            ConnectCommand.self,
             SQLCommand.self, TestCommand.self, TransactionCommand.self, BrokerCommand.self, ClusterCommand.self,
             LogCommand.self, PerfCommand.self, ConfigCommand.self, Doctor.self, Completion.self, Version.self,
             DocsCommand.self,

@@ -65,6 +65,8 @@ PROMISED = [
     (61, 0),
     (74, 0),
     (75, 0),
+    *((key, n) for key in (38, 41) for n in (1, 3)),  # delegation tokens
+    *((key, n) for key in (39, 40) for n in (1, 2)),
     *((8, n) for n in (2, 9)),  # groups
     *((9, n) for n in (1, 9)),
     *((10, n) for n in (0, 6)),
@@ -330,6 +332,13 @@ def requests_of(key, version, topic, topic_id):
             ],
             "validateOnly": True,
         },
+        38: {
+            "renewers": [{"principalType": "User", "principalName": "bob"}], "maxLifetimeMs": -1,
+            **({"ownerPrincipalType": None, "ownerPrincipalName": None} if version >= 3 else {}),
+        },
+        39: {"hmac": rebase(b"hmac"), "renewPeriodMs": -1},
+        40: {"hmac": rebase(b"hmac"), "expiryTimePeriodMs": -1},
+        41: {"owners": None},
         50: {"users": [{"name": "nobody"}]},
         55: {"topics": [{"topicName": "__cluster_metadata", "partitions": [{"partitionIndex": 0}]}]},
         60: {"includeClusterAuthorizedOperations": True},
@@ -447,6 +456,7 @@ def test_every_listed_version_is_answered_as_kafka_would_encode_it(bootstrap, ja
         (32, ("results", "errorCode"), [0, 0, 3]),
         (34, ("results", 0, "partitions", "errorCode"), [57]),
         (37, ("results", "errorCode"), [0, 3]),
+        *((key, ("errorCode",), 64) for key in (38, 39, 40, 41)),  # by PLAINTEXT nobody gets a token
         (46, ("errorCode",), 0),
         (48, ("errorCode",), 0),
         (49, ("entries", "errorCode"), [0, 42]),

@@ -58,6 +58,12 @@ enum AuthorizationTable {
     /// Nobody needs a permission to find out who answers, and to say who he is.
     static let free: Set<ApiKey> = [.apiVersions, .saslHandshake, .saslAuthenticate]
 
+    /// What nobody may ask for over the connections of these tests, whatever the rules say: `DelegationTokenTests` have
+    /// others.
+    static let elsewhere: Set<ApiKey> = [
+        .createDelegationToken, .renewDelegationToken, .expireDelegationToken, .describeDelegationToken,
+    ]
+
     static let cases: [AuthorizationCase] = [data, groups, transactions, topics, configs, cluster].flatMap { $0 }
 
     private static let batch: ByteBuffer = (try? EveryVersionTests.batch(["one"])) ?? ByteBuffer()

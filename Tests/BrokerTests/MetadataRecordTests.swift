@@ -24,7 +24,24 @@ import Testing
             ScramCredentialKey(user: "ann", mechanism: .sha256),
             ScramCredential(salt: [1], storedKey: [2, 3], serverKey: [4], iterationCount: 4096)),
         .scramCredentialRemoved(ScramCredentialKey(user: "bob", mechanism: .sha512)),
+        .delegationToken(token), .delegationTokenRemoved(id: "b"),
     ]
+    private static let token = DelegationToken(
+        id: "a", owner: Principal(name: "ann"), requester: Principal(type: "Group", name: "x:y"),
+        renewers: [Principal(name: "bob"), Principal(name: "")], issuedAt: 1, expiresAt: 2, endsAt: 3)
+
+    @Test func `a token is kept until it is removed, and the last of an id counts`() {
+        var image = MetadataImage()
+        image.apply(.delegationToken(Self.token))
+        var renewed = Self.token
+        renewed.expiresAt = 9
+        image.apply(.delegationToken(renewed))
+        var copy = MetadataImage()
+        for record in image.records { copy.apply(record) }
+        #expect(copy.delegationTokens == ["a": renewed])
+        copy.apply(.delegationTokenRemoved(id: "a"))
+        #expect(copy.delegationTokens.isEmpty && copy.records.isEmpty)
+    }
 
     @Test(arguments: all.indices)
     func `reads back what it writes`(index: Int) throws {

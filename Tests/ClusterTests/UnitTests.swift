@@ -155,6 +155,10 @@ import Testing
                 ["sasl.username": "a", "sasl.password": "b"]
             ),
             (
+                ["sasl.jaas.config": "a.ScramLoginModule required username='i' password='h' tokenauth='true';"],
+                ["sasl.username": "i", "sasl.password": "h", "sasl.scram.tokenauth": "true"]
+            ),
+            (
                 [
                     "sasl.mechanism": "OAUTHBEARER", "sasl.oauthbearer.token.endpoint.url": "https://i/t",
                     "sasl.login.callback.handler.class": "a.OAuthBearerLoginCallbackHandler",
@@ -221,6 +225,7 @@ import Testing
         arguments: [
             ["ssl.truststore.type": "BKS"], ["ssl.keystore.type": "BKS"],
             ["sasl.jaas.config": "x required username=\"a\";"],
+            ["sasl.jaas.config": "PlainLoginModule required username='a' password='b' tokenauth='true';"],
             ["sasl.jaas.config": "x required username=\"a\" password=\"b"],
         ] as [[String: String]])
     func `what has no counterpart is refused`(java: [String: String]) async {

@@ -31,6 +31,11 @@ private let sources = """
             "Implicit repartitioning of windowed sources is not supported."
                 + " See https://github.com/confluentinc/ksql/issues/4385."
         ),
+        (
+            "CREATE TABLE R AS SELECT ID, COUNT(*) AS C FROM S"
+                + " WINDOW HOPPING (SIZE 1 DAYS, ADVANCE BY 1 MILLISECONDS) GROUP BY ID;",
+            "A row would be in 86400000 windows of 86400000 ms that begin each 1 ms, and at most 1000000 are possible."
+        ),
         ("DROP TABLE S;", "Incompatible data source type is stream, but statement was DROP table"),
         (
             "CREATE TABLE R AS SELECT COUNT(*) + 1 AS C, 2 * SUM(V) AS D FROM S;",

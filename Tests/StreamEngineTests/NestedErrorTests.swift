@@ -21,7 +21,9 @@ import Testing
     private struct NoQuery: Error {}
 
     /// The value of an expression as text, and whether something of it was logged.
-    private static func value(_ text: String, properties: [String: String] = [:]) throws -> (SQLValue, isLogged: Bool) {
+    private static func value(
+        _ text: String, properties: [String: String] = [:], lambdaStepsMax: Int? = nil
+    ) throws -> (SQLValue, isLogged: Bool) {
         guard
             case .query(let query)? = try SQLParser.script("SELECT \(text) AS X FROM Y EMIT CHANGES;").first?.statement,
             case .single(let expression, _)? = query.select.first
@@ -29,6 +31,7 @@ import Testing
         let bound = try ExpressionBinder(columns, functions: .builtIn).bind(expression).folded()
         var context = EvaluationContext(now: { 0 }, random: { 0 })
         context.limits = FunctionLimits(properties: properties)
+        if let lambdaStepsMax { context.limits.lambdaStepsMax = lambdaStepsMax }
         let compiled = try CompiledExpression(bound, functions: SQLFunctionLibrary(context: context))
         var failures: [CompiledExpression.Failure] = []
         let vectors = columns.indices.map { Vector([row[$0]], columns[$0].type) }
@@ -58,6 +61,21 @@ import Testing
         let (value, isLogged) = try Self.value(text)
         #expect(value == expected)
         #expect(isLogged)
+    }
+
+    /// `A` has three elements, and `I` is 7. Each call of a function counts by itself.
+    @Test(
+        arguments: [
+            ("ARRAY_LENGTH(TRANSFORM(A, Y => ARRAY_LENGTH(TRANSFORM(A, Z => 1))))", 100, 3),
+            ("ARRAY_LENGTH(TRANSFORM(A, Y => ARRAY_LENGTH(TRANSFORM(A, Z => 1))))", 4, nil),
+            ("ARRAY_LENGTH(TRANSFORM(A, Y => ARRAY_LENGTH(GENERATE_SERIES(1, I * 100))))", 10_000, 3),
+            ("ARRAY_LENGTH(TRANSFORM(A, Y => ARRAY_LENGTH(GENERATE_SERIES(1, I * 100))))", 500, nil),
+            ("ARRAY_LENGTH(TRANSFORM(A, Y => 1)) + ARRAY_LENGTH(TRANSFORM(A, Y => 1))", 3, 6),
+        ] as [(String, Int, Int32?)])
+    func `lambdas in lambdas have an end`(text: String, stepsMax: Int, expected: Int32?) throws {
+        let (value, isLogged) = try Self.value(text, lambdaStepsMax: stepsMax)
+        #expect(value == expected.map { SQLValue.int($0) } ?? .null)
+        #expect(isLogged == (expected == nil))
     }
 
     @Test(arguments: ["COALESCE(CAST(S AS INT), 0)", "ARRAY[1, 1/0, 2]", "IFNULL(EXTRACTJSONFIELD('bad', '$.a'), 'x')"])

@@ -183,6 +183,7 @@ extension BrokerNode {
         entry.name = config.name
         entry.value = config.isUnset ? nil : config.value
         entry.readOnly = config.isReadOnly
+        entry.isSensitive = config.isSensitive
         entry.configSource = config.source.rawValue
         entry.configType = config.type.rawValue
         entry.documentation = request.includeDocumentation ? config.documentation : nil
@@ -190,7 +191,7 @@ extension BrokerNode {
             entry.synonyms = config.synonyms.map { synonym in
                 var described = DescribeConfigsResponse.DescribeConfigsSynonym()
                 described.name = synonym.name
-                described.value = synonym.value
+                described.value = config.isSensitive ? nil : synonym.value
                 described.source = synonym.source.rawValue
                 return described
             }

@@ -126,6 +126,17 @@ extension BrokerNode {
         case .alterUserScramCredentials:
             handleAlterUserScramCredentials(
                 try AlterUserScramCredentialsRequest(from: &reader, version: version), responder)
+        case .createDelegationToken:
+            handleCreateDelegationToken(
+                try CreateDelegationTokenRequest(from: &reader, version: version), responder)
+        case .renewDelegationToken:
+            handleRenewDelegationToken(try RenewDelegationTokenRequest(from: &reader, version: version), responder)
+        case .expireDelegationToken:
+            handleExpireDelegationToken(
+                try ExpireDelegationTokenRequest(from: &reader, version: version), responder)
+        case .describeDelegationToken:
+            handleDescribeDelegationToken(
+                try DescribeDelegationTokenRequest(from: &reader, version: version), responder)
         case .describeQuorum:
             handleDescribeQuorum(try DescribeQuorumRequest(from: &reader, version: version), responder)
         case .updateFeatures:

@@ -36,7 +36,8 @@ enum RequiredPermission: Equatable {
             .consumerGroupDescribe, .shareGroupHeartbeat, .shareGroupDescribe, .shareFetch,
             .shareAcknowledge, .describeShareGroupOffsets,
             .alterShareGroupOffsets, .deleteShareGroupOffsets, .streamsGroupHeartbeat, .streamsGroupDescribe,
-            .initProducerId, .addOffsetsToTxn, .endTxn, .txnOffsetCommit, .describeTransactions, .listTransactions:
+            .initProducerId, .addOffsetsToTxn, .endTxn, .txnOffsetCommit, .describeTransactions, .listTransactions,
+            .createDelegationToken, .renewDelegationToken, .expireDelegationToken, .describeDelegationToken:
             .resources
         default: nil
         }

@@ -21,6 +21,9 @@ package struct ConfigDescription: Sendable {
     package var synonyms: [Synonym]
     package var type: ConfigDefinition.ValueType
     package var documentation: String
+
+    /// Whether the value is told to nobody.
+    package var isSensitive: Bool { type == .password }
 }
 
 /// Where a broker's settings come from: what goes first comes first.
@@ -108,9 +111,12 @@ package enum ConfigDescriptions {
         let withoutUse = ServerProperties.withoutUse.filter { layers.isAltered($0.name) }
         return (ServerProperties.known + withoutUse).map { definition in
             // As Kafka shows a setting with units: what goes before it is told at the finer unit.
-            let synonyms = layers.synonyms(of: definition.name).drop { $0.name != definition.name }
+            var synonyms = layers.synonyms(of: definition.name).drop { $0.name != definition.name }
+            let isSensitive = definition.type == .password
+            // Here, so that no way to the outside can forget it.
+            if isSensitive { for index in synonyms.indices { synonyms[index].value = "" } }
             return ConfigDescription(
-                name: definition.name, value: synonyms.first?.value ?? "", isUnset: synonyms.isEmpty,
+                name: definition.name, value: synonyms.first?.value ?? "", isUnset: synonyms.isEmpty || isSensitive,
                 source: synonyms.first?.source ?? .defaultValue,
                 isReadOnly: !ServerProperties.isDynamic(definition.name), synonyms: Array(synonyms),
                 type: definition.type, documentation: definition.documentation)

@@ -161,7 +161,7 @@ package struct ServerProperties: Sendable, Equatable {
                 "open.segment.files.max", .int, "256", .range(1...Int64(Int32.max)),
                 "Closed segments whose files are kept open."),
         ]
-        let named = own + coordination + share + streams + authorization + quotas
+        let named = own + coordination + share + streams + authorization + quotas + tokens
         let ownNames = Set(named.map(\.name))
         let fromTopics = TopicConfigs.definitions.compactMap { definition -> ConfigDefinition? in
             guard let name = definition.serverName, !ownNames.contains(name) else { return nil }

@@ -19,6 +19,7 @@ final class Maintenance: Sendable {
         var flush: Int64
         var retention: Int64
         var producerExpiry: Int64
+        var tokens: Int64
     }
     private let node: BrokerNode
     private let pool: NIOThreadPool
@@ -34,7 +35,14 @@ final class Maintenance: Sendable {
         // Kafka (log.initial.task.delay.ms): whoever copies old records has a moment to set what is to become of them.
         let delay = min(Self.initialDelay, node.controller.server.number("log.retention.check.interval.ms"))
         due = Mutex(
-            Due(flush: now, retention: now + delay, producerExpiry: now + Self.producerExpiryInterval))
+            Due(
+                flush: now, retention: now + delay, producerExpiry: now + Self.producerExpiryInterval,
+                tokens: now + Self.tokenInterval(node)))
+    }
+
+    private static func tokenInterval(_ node: BrokerNode) -> Int64 {
+        // The bound keeps sums with it in range: three hundred years.
+        min(node.controller.server.number(ServerProperties.tokenCheckName), 1 << 43)
     }
 
     func start(on eventLoop: any EventLoop) {
@@ -64,14 +72,16 @@ final class Maintenance: Sendable {
         node.controller.connectionRates.expire()
         let now = node.clock.now()
         let server = node.controller.server
-        let (flush, retention, producers) = due.withLock { due in
+        let (flush, retention, producers, tokens) = due.withLock { due in
             let flush = now >= due.flush
             let retention = now >= due.retention
             let producers = now >= due.producerExpiry
             if flush { due.flush = now + server.number("log.flush.offset.checkpoint.interval.ms") }
             if retention { due.retention = now + server.number("log.retention.check.interval.ms") }
             if producers { due.producerExpiry = now + Self.producerExpiryInterval }
-            return (flush, retention, producers)
+            let tokens = now >= due.tokens
+            if tokens { due.tokens = now + Self.tokenInterval(node) }
+            return (flush, retention, producers, tokens)
         }
         let topics = node.catalog.snapshot.sorted
         var dirty: [(partition: Partition, end: Int64)] = []
@@ -90,6 +100,7 @@ final class Maintenance: Sendable {
             }
         }
         if flush { node.controller.perform { $0.checkpointMetadata() } }
+        if tokens { node.controller.perform { $0.removeExpiredTokens() } }
         if !dirty.isEmpty { checkpoint(dirty) }
     }
 

@@ -97,7 +97,7 @@ package final class EmbeddedCluster: Cluster {
             ConfigEntry(
                 name: config.name, value: config.isUnset ? nil : config.value,
                 source: .init(rawValue: config.source.rawValue) ?? .unknown,
-                isReadOnly: config.isReadOnly,
+                isReadOnly: config.isReadOnly, isSensitive: config.isSensitive,
                 synonyms: config.synonyms.map {
                     .init(name: $0.name, value: $0.value, source: .init(rawValue: $0.source.rawValue) ?? .unknown)
                 })

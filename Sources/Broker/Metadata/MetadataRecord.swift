@@ -33,6 +33,10 @@ enum MetadataRecord: Equatable {
     /// What is kept of a user's password, replacing what was there before.
     case scramCredential(ScramCredentialKey, ScramCredential)
     case scramCredentialRemoved(ScramCredentialKey)
+    /// A token without its secret, replacing what was there of the same id. The fields are those of Kafka's
+    /// `DelegationTokenRecord`.
+    case delegationToken(DelegationToken)
+    case delegationTokenRemoved(id: String)
 
     private static let version: Int8 = 1
 
@@ -109,6 +113,19 @@ enum MetadataRecord: Equatable {
             head(21)
             try writer.writeString(key.user, compact: true)
             writer.writeInt8(key.mechanism.rawValue)
+        case .delegationToken(let token):
+            head(22)
+            try writer.writeString(token.id, compact: true)
+            try writer.writeString(token.owner.description, compact: true)
+            try writer.writeString(token.requester.description, compact: true)
+            try writer.writeLength(token.renewers.count, compact: true)
+            for renewer in token.renewers { try writer.writeString(renewer.description, compact: true) }
+            writer.writeInt64(token.issuedAt)
+            writer.writeInt64(token.expiresAt)
+            writer.writeInt64(token.endsAt)
+        case .delegationTokenRemoved(let id):
+            head(23)
+            try writer.writeString(id, compact: true)
         }
         return writer.buffer
     }
@@ -165,6 +182,8 @@ enum MetadataRecord: Equatable {
                 ScramCredential(
                     salt: salt, storedKey: storedKey, serverKey: serverKey, iterationCount: try reader.readInt32()))
         case 21: self = .scramCredentialRemoved(try Self.readKey(&reader))
+        case 22: self = .delegationToken(try Self.readToken(&reader))
+        case 23: self = .delegationTokenRemoved(id: try reader.readString(compact: true))
         default: throw .unsupported("metadata record of type \(type): written by a newer program")
         }
     }
@@ -223,6 +242,27 @@ enum MetadataRecord: Equatable {
         return ScramCredentialKey(user: user, mechanism: mechanism)
     }
 
+    private static func readToken(_ reader: inout WireReader) throws(WireError) -> DelegationToken {
+        func principal(_ text: String) throws(WireError) -> Principal {
+            guard let principal = Principal(text) else {
+                throw .corrupt("'\(text)' of a delegation token is no principal")
+            }
+            return principal
+        }
+        let id = try reader.readString(compact: true)
+        let owner = try principal(try reader.readString(compact: true))
+        let requester = try principal(try reader.readString(compact: true))
+        var renewers: [Principal] = []
+        for _ in 0..<(try reader.readCount(compact: true, elementByteCountMin: 1)) {
+            renewers.append(try principal(try reader.readString(compact: true)))
+        }
+        let issuedAt = try reader.readInt64()
+        let expiresAt = try reader.readInt64()
+        return DelegationToken(
+            id: id, owner: owner, requester: requester, renewers: renewers, issuedAt: issuedAt, expiresAt: expiresAt,
+            endsAt: try reader.readInt64())
+    }
+
     private static func write(_ bytes: [UInt8], to writer: inout WireWriter) throws(WireError) {
         try writer.writeBytes(ByteBuffer(bytes: bytes), compact: true)
     }
@@ -268,6 +308,7 @@ struct MetadataImage {
     private(set) var aclIds: [AclBinding: KafkaUUID] = [:]
     var scramCredentials: [ScramCredentialKey: ScramCredential] = [:]
     private(set) var quotas = QuotaTable()
+    private(set) var delegationTokens: [String: DelegationToken] = [:]
 
     mutating func apply(_ record: MetadataRecord) {
         switch record {
@@ -290,6 +331,8 @@ struct MetadataImage {
         case .clientQuota(let entity, let kind, let value): quotas.set(entity, kind, to: value)
         case .scramCredential(let key, let credential): scramCredentials[key] = credential
         case .scramCredentialRemoved(let key): scramCredentials[key] = nil
+        case .delegationToken(let token): delegationTokens[token.id] = token
+        case .delegationTokenRemoved(let id): delegationTokens[id] = nil
         }
     }
 
@@ -319,6 +362,7 @@ struct MetadataImage {
         for (key, credential) in scramCredentials.sorted(by: { $0.key < $1.key }) {
             records.append(.scramCredential(key, credential))
         }
+        for token in delegationTokens.values.sorted(by: { $0.id < $1.id }) { records.append(.delegationToken(token)) }
         return records
     }
 }

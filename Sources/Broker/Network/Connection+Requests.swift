@@ -53,7 +53,8 @@ extension Connection {
     private func makeResponder(_ header: RequestHeader, _ apiKey: ApiKey) -> Responder {
         Responder(
             target: .connection(place(header.correlationId)), apiKey: apiKey, apiVersion: header.requestApiVersion,
-            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal, listener: listener)
+            client: ClientIdentity(clientId: clientId ?? "", host: host), principal: principal, listener: listener,
+            isByToken: isByToken)
     }
 
     func place(_ correlationId: Int32) -> Responder.ConnectionPlace {

@@ -95,6 +95,8 @@ final class Connection: ChannelInboundHandler {
     var clientId: String? { didSet { quotas.revision = .max } }
     /// Who the client has shown to be.
     var principal = Principal.anonymous { didSet { quotas.revision = .max } }
+    /// Whether it has shown that by a delegation token.
+    var isByToken = false
     /// What the client is bound by; looked up again when the revision is another than that of `ClientQuotas`.
     var quotas = BoundQuotas()
     /// Until when nothing is handled, because of a quota.

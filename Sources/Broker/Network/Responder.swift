@@ -33,6 +33,8 @@ struct Responder: Sendable {
     let principal: Principal?
     /// The listener that the request came by; nil for a call of this process.
     var listener: Listener? = nil
+    /// Whether who asks has shown who it is by a delegation token.
+    var isByToken = false
 
     /// Sends `message`.
     ///

@@ -37,6 +37,10 @@ extension AlterConfigsResponse: ThrottledResponse {}
 extension AlterReplicaLogDirsResponse: ThrottledResponse {}
 extension DescribeLogDirsResponse: ThrottledResponse {}
 extension CreatePartitionsResponse: ThrottledResponse {}
+extension CreateDelegationTokenResponse: ThrottledResponse {}
+extension RenewDelegationTokenResponse: ThrottledResponse {}
+extension ExpireDelegationTokenResponse: ThrottledResponse {}
+extension DescribeDelegationTokenResponse: ThrottledResponse {}
 extension DeleteGroupsResponse: ThrottledResponse {}
 extension ElectLeadersResponse: ThrottledResponse {}
 extension IncrementalAlterConfigsResponse: ThrottledResponse {}

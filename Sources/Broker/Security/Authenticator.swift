@@ -40,7 +40,8 @@ struct Authenticator {
     private let tokens: TokenValidator?
     private var state = State.handshake
     /// The session that there is: it goes on until the next one begins, or its end.
-    private var session: (principal: Principal, mechanism: SaslMechanism, began: NIODeadline, end: NIODeadline?)?
+    private var session:
+        (principal: Principal, mechanism: SaslMechanism, began: NIODeadline, end: NIODeadline?, isByToken: Bool)?
 
     /// - Parameter tokens: what checks tokens; nil where none are taken.
     init(_ settings: SaslSettings, _ users: UserDirectory, tokens: TokenValidator? = nil) {
@@ -51,6 +52,8 @@ struct Authenticator {
 
     /// Who the client is; nil before it is known.
     var principal: Principal? { session?.principal }
+    /// Whether the client showed a delegation token.
+    var isByToken: Bool { session?.isByToken ?? false }
     /// The mechanism that is being used, for counters.
     private(set) var mechanism: SaslMechanism?
     var isAuthenticated: Bool { if case .authenticated = state { true } else { false } }
@@ -155,6 +158,9 @@ struct Authenticator {
                 return .check(user: user, password: password)
             case .acceptedUntil(let principal, let lifetimeMs):
                 return accept(principal, exchange.mechanism, [], now, credentialMs: lifetimeMs)
+            case .acceptedByToken(let principal, let last, let lifetimeMs):
+                return accept(
+                    principal, exchange.mechanism, last, now, credentialMs: lifetimeMs, isByToken: true)
             case .refusing(let bytes, let reason):
                 return .refusing(
                     SaslAuthenticateResponse(errorMessage: nil, authBytes: ByteBuffer(bytes: bytes)), reason: reason)
@@ -181,7 +187,7 @@ struct Authenticator {
     /// - Parameter credentialMs: how long what the client showed goes on; nil for what has no end.
     private mutating func accept(
         _ principal: Principal, _ mechanism: SaslMechanism, _ last: [UInt8], _ now: NIODeadline,
-        credentialMs: Int64? = nil
+        credentialMs: Int64? = nil, isByToken: Bool = false
     ) -> Outcome {
         if let session, session.principal != principal {
             return refuse(
@@ -196,7 +202,7 @@ struct Authenticator {
         // The bound keeps the sum within what a deadline can be: three hundred years.
         let hasEnd = credentialMs != nil || maxMs > 0
         let end = hasEnd ? now + .milliseconds(min(lifetimeMs, 1 << 42)) : nil
-        session = (principal, mechanism, now, end)
+        session = (principal, mechanism, now, end, isByToken)
         state = .authenticated
         return .answer(
             SaslAuthenticateResponse(

@@ -40,6 +40,7 @@ extension Connection {
         case .answer(let response):
             if let known = authenticator?.principal, authenticator?.isAuthenticated == true, response.errorCode == 0 {
                 principal = known
+                isByToken = authenticator?.isByToken ?? false
                 takesLongRequests()
                 noteAuthentication(isRight: true)
             }

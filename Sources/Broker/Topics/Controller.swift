@@ -70,6 +70,7 @@ package final class Controller: Sendable {
         settings = Mutex(effective)
         groupSettings = Mutex(image.groupConfigs)
         users.replace(image.scramCredentials)
+        users.delegationTokens?.replace(image.delegationTokens.values)
         quotas = ClientQuotas(server.quotaWindows)
         connectionRates = ConnectionRates(server.quotaWindows)
         quotas.replace(image.quotas)

@@ -17,6 +17,8 @@ struct ConnectionSecurity: Sendable {
         var mechanism: Mechanism
         var user: String
         var password: String
+        /// Whether these are id and HMAC of a delegation token.
+        var isByToken = false
         /// Of OAUTHBEARER, in place of user and password.
         var tokens: TokenSource?
         /// What goes along with a token (KIP-342).
@@ -53,8 +55,15 @@ struct ConnectionSecurity: Sendable {
         }
         let user = properties["sasl.username"] ?? ""
         guard mechanism == .oauthBearer else {
+            let isByToken = properties[RemoteConfiguration.tokenAuthName] == "true"
+            guard !isByToken || mechanism != .plain else {
+                throw ClusterError(
+                    .invalidConfig, "delegation tokens do not go with sasl.mechanism=PLAIN",
+                    hint: "set it to SCRAM-SHA-256 or SCRAM-SHA-512")
+            }
             credentials = Credentials(
-                mechanism: mechanism, user: user, password: properties["sasl.password"] ?? "", words: "'\(user)'")
+                mechanism: mechanism, user: user, password: properties["sasl.password"] ?? "", isByToken: isByToken,
+                words: isByToken ? "delegation token '\(user)'" : "'\(user)'")
             return
         }
         let origin: TokenOrigin

@@ -109,8 +109,20 @@ package struct RemoteConfiguration: Sendable {
                 .invalidConfig, "sasl.jaas.config has no username=\"...\" and password=\"...\"",
                 hint: "or set sasl.username and sasl.password")
         }
-        return ["sasl.username": user, "sasl.password": password]
+        var found = ["sasl.username": user, "sasl.password": password]
+        if options["tokenauth"]?.lowercased() == "true" {
+            guard jaas.module == "ScramLoginModule" else {
+                throw ClusterError(
+                    .invalidConfig, "tokenauth=true in sasl.jaas.config is an option of ScramLoginModule alone")
+            }
+            found[tokenAuthName] = "true"
+        }
+        return found
     }
+
+    /// Whether user and password of SCRAM are id and HMAC of a delegation token (KIP-48). A name of our own: librdkafka has
+    /// nothing of the kind.
+    static let tokenAuthName = "sasl.scram.tokenauth"
 
     /// Options of `OAuthBearerLoginModule` (KIP-768, KIP-342; those for tests are KIP-255's) as librdkafka's properties.
     private static func tokens(fromJAAS options: [String: String]) throws(ClusterError) -> [String: String] {
@@ -158,6 +170,6 @@ package struct RemoteConfiguration: Sendable {
     /// Whether a property says how a client gets tokens.
     static func isOfTokens(_ name: String) -> Bool {
         name.hasPrefix("sasl.oauthbearer.") || name == "enable.sasl.oauthbearer.unsecure.jwt"
-            || name == "https.ca.location"
+            || name == "https.ca.location" || name == tokenAuthName
     }
 }

@@ -166,7 +166,7 @@ final class RequestConnection: Sendable {
             case .scramSHA256, .scramSHA512:
                 var scram = ScramExchange(
                     credentials.mechanism == .scramSHA256 ? .sha256 : .sha512, user: user, password: password,
-                    nonce: ScramExchange.nonce())
+                    isByToken: credentials.isByToken, nonce: ScramExchange.nonce())
                 let answer = try await token(scram.first, timeout)
                 let proof = try scram.proof(for: answer)
                 let last = try await token(proof, timeout)

@@ -18,13 +18,15 @@ struct ScramExchange {
     /// `n,,` in Base64: there is no channel binding.
     private static let binding = "biws"
 
-    /// - Parameter nonce: printable, without commas; another one for each exchange.
-    init(_ mechanism: ScramMechanism, user: String, password: String, nonce: String) {
+    /// - Parameters:
+    ///   - isByToken: user and password are id and HMAC of a delegation token (KIP-48).
+    ///   - nonce: printable, without commas; another one for each exchange.
+    init(_ mechanism: ScramMechanism, user: String, password: String, isByToken: Bool = false, nonce: String) {
         self.mechanism = mechanism
         self.password = Array(password.utf8)
         self.nonce = nonce
         let name = user.replacing("=", with: "=3D").replacing(",", with: "=2C")
-        first = "n,,n=\(name),r=\(nonce)"
+        first = "n,,n=\(name),r=\(nonce)" + (isByToken ? ",tokenauth=true" : "")
     }
 
     /// A nonce of 24 random bytes.

@@ -4,7 +4,7 @@ import NIOPosix
 import Synchronization
 
 /// Connections that librdkafka cannot make itself: before 2.6.1 its SCRAM repeats the nonce, which Kafka 4 refuses; and as
-/// Debian builds it, it gets no tokens from endpoints.
+/// Debian builds it, it gets no tokens from endpoints. No version of it comes by delegation tokens.
 ///
 /// It speaks plaintext with one end of a pair of sockets, which nobody else can reach; from the other end bytes go over a
 /// connection of our own, which has TLS and knows who comes.
@@ -30,6 +30,7 @@ final class SecureRelay: Sendable {
         let protocolName = (properties["security.protocol"] ?? "").lowercased()
         let authenticates =
             mechanism == "OAUTHBEARER" || version < Self.versionWithoutNeed && mechanism.hasPrefix("SCRAM-")
+            || properties[RemoteConfiguration.tokenAuthName] == "true"
         // Of a chain as text librdkafka shows the first certificate alone; what it alone knows is left to it.
         let showsChain =
             Self.hasIntermediates(properties) && (properties["ssl.crl.location"] ?? "").isEmpty

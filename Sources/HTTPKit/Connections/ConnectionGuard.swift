@@ -151,6 +151,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             gone = nil
             // What the client still sends on an answered stream is read for a moment, then the stream is reset.
             if isStream, !isBodyComplete { linger = closing(context.channel, in: Self.lingerTime) }
+            // Behind its answer a body that might have had no end has to come to one.
+            if !isStream, !isBodyComplete, body == nil, let requestTimeout {
+                body = closing(context.channel, in: requestTimeout)
+            }
         case .head, .body: break
         }
         context.write(data, promise: promise)

@@ -8,6 +8,8 @@ import NIOHTTP1
 ///   (RFC 9112, 7.1 and 9.3).
 /// - `close` is one option of several, in any case (RFC 9110, 7.6.1).
 /// - A request that cannot be read is told why.
+/// - Where a request ends is not for two to guess (RFC 9112, 3.2 and 6.3): a transfer coding other than `chunked` alone, and
+///   more than one `Host`, are refused, and nothing behind them is read.
 final class HTTP1Manners: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -25,6 +27,8 @@ final class HTTP1Manners: ChannelDuplexHandler, RemovableChannelHandler {
     private var pending = CircularBuffer<Pending>(initialCapacity: 4)
     /// Why nothing more is read.
     private var failure: HTTPParserError?
+    /// Whether what still comes is passed over.
+    private var isOver = false
 
     init(limits: NIOHTTPDecoderLimitConfiguration, errors: ErrorBody) {
         self.limits = limits
@@ -32,7 +36,12 @@ final class HTTP1Manners: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isOver else { return }
         guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
+        if let problem = Self.problem(head.headers) {
+            isOver = true
+            return errorCaught(context: context, error: problem)
+        }
         let isOld = (head.version.major, head.version.minor) < (1, 1)
         let isLast = isOld || Self.closes(head.headers)
         pending.append(Pending(isOld: isOld, isLast: isLast))
@@ -85,6 +94,12 @@ final class HTTP1Manners: ChannelDuplexHandler, RemovableChannelHandler {
         if let type = answer.headers[.contentType] { head.headers.add(name: "Content-Type", value: type) }
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: promise)
+    }
+
+    private static func problem(_ headers: HTTPHeaders) -> HTTPParserError? {
+        let codings = headers[canonicalForm: "Transfer-Encoding"]
+        if !codings.isEmpty, codings.count > 1 || codings[0].lowercased() != "chunked" { return .invalidHeaderToken }
+        return headers["Host"].count > 1 ? .invalidHost : nil
     }
 
     private static func closes(_ headers: HTTPHeaders) -> Bool {

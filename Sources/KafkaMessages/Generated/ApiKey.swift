@@ -37,6 +37,10 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
     case describeLogDirs = 35
     case saslAuthenticate = 36
     case createPartitions = 37
+    case createDelegationToken = 38
+    case renewDelegationToken = 39
+    case expireDelegationToken = 40
+    case describeDelegationToken = 41
     case deleteGroups = 42
     case electLeaders = 43
     case incrementalAlterConfigs = 44
@@ -107,6 +111,10 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .describeLogDirs: "DescribeLogDirs"
         case .saslAuthenticate: "SaslAuthenticate"
         case .createPartitions: "CreatePartitions"
+        case .createDelegationToken: "CreateDelegationToken"
+        case .renewDelegationToken: "RenewDelegationToken"
+        case .expireDelegationToken: "ExpireDelegationToken"
+        case .describeDelegationToken: "DescribeDelegationToken"
         case .deleteGroups: "DeleteGroups"
         case .electLeaders: "ElectLeaders"
         case .incrementalAlterConfigs: "IncrementalAlterConfigs"
@@ -179,6 +187,10 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .describeLogDirs: 1...5
         case .saslAuthenticate: 0...2
         case .createPartitions: 0...3
+        case .createDelegationToken: 1...3
+        case .renewDelegationToken: 1...2
+        case .expireDelegationToken: 1...2
+        case .describeDelegationToken: 1...3
         case .deleteGroups: 0...2
         case .electLeaders: 0...2
         case .incrementalAlterConfigs: 0...1
@@ -251,6 +263,10 @@ package enum ApiKey: Int16, CaseIterable, Sendable {
         case .describeLogDirs: 2
         case .saslAuthenticate: 2
         case .createPartitions: 2
+        case .createDelegationToken: 2
+        case .renewDelegationToken: 2
+        case .expireDelegationToken: 2
+        case .describeDelegationToken: 2
         case .deleteGroups: 2
         case .electLeaders: 2
         case .incrementalAlterConfigs: 1

@@ -291,6 +291,30 @@ extension CreatePartitionsResponse {
     }
 }
 
+extension CreateDelegationTokenResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
+    }
+}
+
+extension RenewDelegationTokenResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
+    }
+}
+
+extension ExpireDelegationTokenResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
+    }
+}
+
+extension DescribeDelegationTokenResponse {
+    package func forEachErrorCode(_ visit: (Int16) -> Void) {
+        visit(errorCode)
+    }
+}
+
 extension DeleteGroupsResponse {
     package func forEachErrorCode(_ visit: (Int16) -> Void) {
         for element0 in results {

@@ -43,10 +43,10 @@ enum ArrayFunctions {
             "ARRAY_JOIN", .array, "The elements as one text, separated by a comma or by the given text.",
             [
                 .nullable(["array": list], .string) { values, context throws(EvaluationError) in
-                    try join(values[0], ",")
+                    try join(values[0], ",", context.limits)
                 },
                 .nullable(["array": list, "delimiter": .string], .string) { values, context throws(EvaluationError) in
-                    try join(values[0], values[1].string ?? "")
+                    try join(values[0], values[1].string ?? "", context.limits)
                 },
             ]),
         ScalarFunction(
@@ -158,10 +158,15 @@ enum ArrayFunctions {
         return ordered.map(\.element) + elements.filter(\.isNull)
     }
 
-    private static func join(_ array: SQLValue, _ delimiter: String) throws(EvaluationError) -> SQLValue {
+    private static func join(
+        _ array: SQLValue, _ delimiter: String, _ limits: FunctionLimits
+    ) throws(EvaluationError) -> SQLValue {
         guard let elements = array.array else { return .null }
         var text = ""
         for (index, element) in elements.enumerated() {
+            guard text.utf8.count <= limits.byteCountMax else {
+                throw EvaluationError("the result of ARRAY_JOIN is too long")
+            }
             if index > 0 { text += delimiter }
             switch element {
             case .null: text += "null"

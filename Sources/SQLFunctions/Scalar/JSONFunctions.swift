@@ -38,7 +38,10 @@ enum JSONFunctions {
             "JSON_CONCAT", .json,
             "The members of several JSON objects in one, or the elements of arrays and all other values in one array.",
             [
-                .plain(["jsonStrings...": .string], .string) { values, _ throws(EvaluationError) in concat(values) }
+                .plain(["jsonStrings...": .string], .string) { values, context throws(EvaluationError) in
+                    try context.limits.check(values.lazy.map { $0.string?.utf8.count ?? 0 }, "JSON_CONCAT")
+                    return concat(values)
+                }
             ]),
         ScalarFunction(
             "JSON_ITEMS", .json, "The elements of a JSON array as JSON texts; null for anything else.",

@@ -18,12 +18,14 @@ enum StringFunctions {
         ScalarFunction(
             "CONCAT", .string, "The texts or bytes one after the other; nulls count as empty.",
             [
-                .nullable(["inputs...": .string], .string) { values, _ throws(EvaluationError) in
+                .nullable(["inputs...": .string], .string) { values, context throws(EvaluationError) in
+                    try context.limits.check(values.lazy.map { $0.string?.utf8.count ?? 0 }, "CONCAT")
                     var text = ""
                     for value in values { text += value.string ?? "" }
                     return .string(text)
                 },
-                .nullable(["inputs...": .bytes], .bytes) { values, _ throws(EvaluationError) in
+                .nullable(["inputs...": .bytes], .bytes) { values, context throws(EvaluationError) in
+                    try context.limits.check(values.lazy.map { $0.bytes?.count ?? 0 }, "CONCAT")
                     var bytes: [UInt8] = []
                     for value in values { bytes += value.bytes ?? [] }
                     return .bytes(bytes)
@@ -32,14 +34,22 @@ enum StringFunctions {
         ScalarFunction(
             "CONCAT_WS", .string, "The texts or bytes that are not null, with a separator between them.",
             [
-                .nullable(["separator": .string, "inputs...": .string], .string) { values, _ throws(EvaluationError) in
+                .nullable(["separator": .string, "inputs...": .string], .string) {
+                    values, context throws(EvaluationError) in
                     guard values.count > 1 else { throw atLeastTwo }
                     guard let separator = values[0].string else { return .null }
+                    let between = separator.utf8.count
+                    try context.limits.check(
+                        values.dropFirst().lazy.map { ($0.string?.utf8.count ?? 0) + between }, "CONCAT_WS")
                     return .string(values.dropFirst().compactMap(\.string).joined(separator: separator))
                 },
-                .nullable(["separator": .bytes, "inputs...": .bytes], .bytes) { values, _ throws(EvaluationError) in
+                .nullable(["separator": .bytes, "inputs...": .bytes], .bytes) {
+                    values, context throws(EvaluationError) in
                     guard values.count > 1 else { throw atLeastTwo }
                     guard let separator = values[0].bytes else { return .null }
+                    let between = separator.count
+                    try context.limits.check(
+                        values.dropFirst().lazy.map { ($0.bytes?.count ?? 0) + between }, "CONCAT_WS")
                     return .bytes(Array(values.dropFirst().compactMap(\.bytes).joined(separator: separator)))
                 },
             ]),

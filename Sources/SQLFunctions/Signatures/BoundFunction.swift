@@ -46,9 +46,28 @@ package struct BoundFunction: Sendable {
             for value in values where value.isNull { return .null }
         }
         switch body {
-        case .values(let body): return try body(values, &context)
-        case .lambdas(let body): return try body(values, lambdas, &context)
+        case .values(let body): return try bounded(try body(values, &context), values, context.limits)
+        case .lambdas(let body): return try bounded(try body(values, lambdas, &context), values, context.limits)
         case .made: return .null  // became `values` when it was bound
         }
+    }
+
+    /// Results that go into further calls, as in a REDUCE, may double with each of them: that ends here. What an argument
+    /// was already may pass.
+    private func bounded(
+        _ result: SQLValue, _ values: [SQLValue], _ limits: FunctionLimits
+    ) throws(EvaluationError) -> SQLValue {
+        func exceeds(_ count: Int, _ max: Int, _ size: (SQLValue) -> Int) -> Bool {
+            count > max && !values.contains { size($0) >= count }
+        }
+        let isTooLong =
+            switch result {
+            case .string(let text): exceeds(text.utf8.count, limits.byteCountMax) { $0.string?.utf8.count ?? 0 }
+            case .bytes(let bytes): exceeds(bytes.count, limits.byteCountMax) { $0.bytes?.count ?? 0 }
+            case .array(let elements): exceeds(elements.count, limits.elementsMax) { $0.array?.count ?? 0 }
+            default: false
+            }
+        guard !isTooLong else { throw EvaluationError("the result of \(name) is too long") }
+        return result
     }
 }

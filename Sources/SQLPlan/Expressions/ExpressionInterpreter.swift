@@ -144,13 +144,18 @@ package struct ExpressionInterpreter: Sendable {
                 }
             }
         }
-        return try function(values, lambdas: lambdas, &context)
+        if frame.lambdas.isEmpty { context.lambdaStepCount = 0 }
+        let value = try function(values, lambdas: lambdas, &context)
+        if !frame.lambdas.isEmpty { context.lambdaStepCount += FunctionLimits.steps(building: value) }
+        return value
     }
 
     private func callable(_ body: TypedExpression, _ frame: Frame) -> LambdaBody {
         { (parameters: [SQLValue], inner: inout EvaluationContext) throws(EvaluationError) -> SQLValue in
             var scope = frame
             scope.lambdas.append(parameters)
+            inner.lambdaStepCount += 1
+            try inner.limits.check(lambdaStepCount: inner.lambdaStepCount)
             return try evaluate(body, scope, &inner)
         }
     }

@@ -275,6 +275,8 @@ struct AggregatePlanner {
 
     // MARK: Windows
 
+    private static let windowsOfRowMax: Int64 = 1_000_000
+
     private var windowSpecification: WindowSpecification? {
         guard let window = analysis.window else { return nil }
         let kind: WindowSpecification.Kind
@@ -303,6 +305,12 @@ struct AggregatePlanner {
                 throw PlanError(
                     "Window advance interval should be more than zero and less than window duration which is \(span) ms, and"
                         + " given advance interval is: \(advance) ms", at: analysis.window?.position)
+            }
+            // The original runs out of memory there with the first row.
+            guard span / advance <= Self.windowsOfRowMax else {
+                throw PlanError(
+                    "A row would be in \(span / advance) windows of \(span) ms that begin each \(advance) ms, and at most "
+                        + "\(Self.windowsOfRowMax) are possible.", at: analysis.window?.position)
             }
         }
         guard size > 0 else {

@@ -1,4 +1,5 @@
 import Columns
+import SQLFunctions
 import SQLPlan
 import SQLSyntax
 import SQLTypes
@@ -69,7 +70,13 @@ extension KernelCompiler {
                 let x = a(frame)
                 let y = b(frame)
                 return Self.perRow(frame.count, type) { row in
-                    .string((x.value(row, .string).string ?? "null") + (y.value(row, .string).string ?? "null"))
+                    let text = x.value(row, .string).string ?? "null"
+                    let more = y.value(row, .string).string ?? "null"
+                    guard text.utf8.count + more.utf8.count <= FunctionLimits.textByteCountMax else {
+                        frame.fail(row, "the result of + is too long")
+                        return .null
+                    }
+                    return .string(text + more)
                 }
             }
         default: break

@@ -7,6 +7,9 @@ package final class SQLFunctionLibrary: FunctionLibrary {
     private let catalog: FunctionCatalog
     /// What functions know of the world; pattern caches live in it.
     package var context: EvaluationContext
+    /// Functions with lambdas that are running, one in another, and the steps of lambdas since the outermost began.
+    private var lambdaDepth = 0
+    private var lambdaStepCount = 0
 
     package init(_ catalog: FunctionCatalog = .builtIn, context: EvaluationContext) {
         self.catalog = catalog
@@ -21,8 +24,15 @@ package final class SQLFunctionLibrary: FunctionLibrary {
         do throws(FunctionError) { function = try call.bind(catalog) } catch { throw Self.missing(error) }
         return ScalarCall(isLazy: function.isLazy) { [self] values, lambdas throws(EvaluationFailure) in
             do throws(EvaluationError) {
-                guard !lambdas.isEmpty else { return try function(values, &context) }
-                let bodies = lambdas.map { Self.body($0) }
+                guard !lambdas.isEmpty else {
+                    let value = try function(values, &context)
+                    if lambdaDepth > 0 { lambdaStepCount += FunctionLimits.steps(building: value) }
+                    return value
+                }
+                if lambdaDepth == 0 { lambdaStepCount = 0 }
+                lambdaDepth += 1
+                defer { lambdaDepth -= 1 }
+                let bodies = lambdas.map { body($0) }
                 // A lambda may call functions, which use the context while this one does.
                 var own = context
                 return try function(values, lambdas: bodies, &own)
@@ -68,10 +78,12 @@ package final class SQLFunctionLibrary: FunctionLibrary {
         }
     }
 
-    private static func body(_ lambda: @escaping LambdaCall) -> LambdaBody {
+    private func body(_ lambda: @escaping LambdaCall) -> LambdaBody {
         func call(
             _ parameters: [SQLValue], _ context: inout EvaluationContext
         ) throws(EvaluationError) -> SQLValue {
+            lambdaStepCount += 1
+            try context.limits.check(lambdaStepCount: lambdaStepCount)
             do throws(EvaluationFailure) { return try lambda(parameters) } catch {
                 throw EvaluationError(error.message)
             }

@@ -44,7 +44,7 @@ struct AclAdd: AsyncParsableCommand {
 
     private func bindings() throws -> [AclBinding] {
         guard !resources.isEmpty else {
-            throw ValidationError("name resources with --topic, --group, --transactional-id or --cluster")
+            throw ValidationError("name resources with --topic, --group, --transactional-id, --cluster and the like")
         }
         guard !entries.entries.isEmpty else {
             throw ValidationError("name principals with --allow-principal or --deny-principal")

@@ -12,8 +12,15 @@ struct AclResourceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A transactional id, or * for all; may be repeated.", valueName: "id"))
     var transactionalId: [String] = []
     @Flag(help: "The cluster itself.") var cluster = false
+    @Option(help: ArgumentHelp("A delegation token, or * for all; may be repeated.", valueName: "id"))
+    var delegationToken: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "A user whose delegation tokens are meant, TYPE:NAME, or * for all; may be repeated.",
+            valueName: "principal"))
+    var userPrincipal: [String] = []
 
-    var isEmpty: Bool { topic.isEmpty && group.isEmpty && transactionalId.isEmpty && !cluster }
+    var isEmpty: Bool { resources.isEmpty }
 
     struct Resource {
         var type: AclResourceType
@@ -25,6 +32,8 @@ struct AclResourceOptions: ParsableArguments {
         all += group.map { Resource(type: .group, name: $0) }
         all += transactionalId.map { Resource(type: .transactionalId, name: $0) }
         if cluster { all.append(Resource(type: .cluster, name: AclResourceType.clusterName)) }
+        all += delegationToken.map { Resource(type: .delegationToken, name: $0) }
+        all += userPrincipal.map { Resource(type: .user, name: $0) }
         return all
     }
 }

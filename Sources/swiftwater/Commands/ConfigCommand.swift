@@ -59,11 +59,13 @@ struct ConfigShow: ParsableCommand {
 
     /// A value without what is secret in it.
     static func shown(_ name: String, _ text: String) -> String {
-        let isSecret = [
-            "password", "secret", "token", "jaas", "credential", "user.info", "ssl.key.pem", "keystore.key",
-        ].contains {
-            name.lowercased().contains($0)
-        }
+        let isSecret =
+            !name.hasSuffix(".ms")
+            && [
+                "password", "secret", "token", "jaas", "credential", "user.info", "ssl.key.pem", "keystore.key",
+            ].contains {
+                name.lowercased().contains($0)
+            }
         return isSecret && !text.isEmpty ? "[hidden]" : HTTPAddress.hidingPasswords(text)
     }
 }

@@ -15,7 +15,7 @@ enum KafkaProperties {
         ("ssl.engine.factory.class", "classes of TLS; certificates are files in PEM, PKCS12 or JKS"),
         ("ssl.crl", "lists of revoked certificates"), ("ssl.allow.", "names of certificates as settings"),
         ("sasl.kerberos.", "GSSAPI; mechanisms are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER"),
-        ("delegation.token.", "delegation tokens; users have passwords or certificates"),
+        ("delegation.token.master.key", "such setting, as Kafka since 4.0; see delegation.token.secret.key"),
         ("authorizer.", "such setting of an authorizer"),
         ("principal.builder.", "classes that name principals; see ssl.principal.mapping.rules"),
         ("security.providers", "providers of Java"),

@@ -12,6 +12,7 @@ enum KafkaTools {
         "kafka-share-groups": ["group"],
         "kafka-streams-groups": ["group"],
         "kafka-acls": ["acl"],
+        "kafka-delegation-tokens": ["token"],
         "kafka-configs": ["topic alter", "broker alter", "group alter", "quota", "user"],
         "kafka-get-offsets": ["topic offsets"],
         "kafka-delete-records": ["topic delete-records"],

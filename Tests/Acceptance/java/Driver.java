@@ -36,6 +36,7 @@ public final class Driver {
         StreamsMembers.register(OPERATIONS);
         TransactionCalls.register(OPERATIONS);
         QuotaCalls.register(OPERATIONS);
+        TokenCalls.register(OPERATIONS);
     }
 
     public static void main(String[] arguments) throws Exception {
