@@ -113,7 +113,7 @@ final class Reselector<Connection: SnapshotConnection>: RowCompletion {
             switch cells[index] {
             case .null: conditions.append("\(name) IS NULL")
             case let cell:
-                guard let literal = try Connection.literal(cell, codec) else {
+                guard let literal = try Connection.literal(cell, events.table.columns[index], codec) else {
                     try failed(events, "its key's column \(name) cannot be asked for")
                     return row
                 }

@@ -17,12 +17,17 @@ extension MySQLServer: SnapshotConnection {
     static func identifier(_ name: String) -> String { sqlIdentifier(name) }
     static func text(_ text: String) -> String { sqlText(text) }
 
-    static func literal(_ cell: Cell, _ codec: ColumnCodec) throws(ConnectError) -> String? {
+    static func literal(
+        _ cell: Cell, _ column: ColumnDefinition, _ codec: ColumnCodec
+    ) throws(ConnectError) -> String? {
         switch cell {
         case .null: return "NULL"
         case .integer(let value):
             switch codec.kind {
-            case .unsignedDecimal, .int64(bits: 64, isUnsigned: true): return String(UInt64(bitPattern: value))
+            case .unsignedDecimal: return String(UInt64(bitPattern: value))
+            // Events may have it as a negative number.
+            case .int64(bits: 64, _) where column.typeName.contains("UNSIGNED"):
+                return String(UInt64(bitPattern: value))
             case .year: return String(value == 0 ? 0 : value)
             case .int16, .int32, .int64:
                 return try codec.value(cell, isStreaming: true).integer.map(String.init)
