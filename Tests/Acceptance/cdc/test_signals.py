@@ -4,6 +4,7 @@ What is expected was seen with Debezium 3.6.3 on the same servers.
 """
 
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def chunk(own, table, tables, maximum, last):
 def test_signals_of_a_file_and_what_is_told_of_them(database, tmp_path):
     running = connector(database, tmp_path).start()
     try:
-        def signal(name, kind, until_note, **data):
+        def send(name, kind, until_note, **data):
             text = json.dumps({"id": name, "type": kind, "data": {key.replace("_", "-"): part for key, part in data.items()}})
             (tmp_path / "new").write_text(text + "\n")
             (tmp_path / "new").rename(tmp_path / "signals")
@@ -101,7 +102,7 @@ def test_signals_of_a_file_and_what_is_told_of_them(database, tmp_path):
         assert snapshot[-2:] == ["srv.inv.nokey", "notes"]
 
         database.sql("INSERT INTO inv.b VALUES ('k''1', 1), ('k2', -5), ('k2', 7)")
-        signal("f1", "execute-snapshot", "f1 COMPLETED", data_collections=["inv.a", "inv.b"], type="incremental")
+        send("f1", "execute-snapshot", "f1 COMPLETED", data_collections=["inv.a", "inv.b"], type="incremental")
         both = "inv.a,inv.b"
         expected += [f"f1 STARTED data_collections={both}", chunk("f1", "inv.a", both, 5, 2), chunk("f1", "inv.a", both, 5, 4),
                      chunk("f1", "inv.a", both, 5, 5), scan("f1", "inv.a", both, 5),
@@ -116,21 +117,21 @@ def test_signals_of_a_file_and_what_is_told_of_them(database, tmp_path):
         marks = [row["type"] for code, row in rows(running.events(), "signals")]
         assert marks[:2] == ["snapshot-window-open", "snapshot-window-close"]
 
-        signal("f2", "execute-snapshot", "f2 COMPLETED", data_collections=["inv.nokey", "inv.missing", "inv.c"])
+        send("f2", "execute-snapshot", "f2 COMPLETED", data_collections=["inv.nokey", "inv.missing", "inv.c"])
         expected += ["f2 STARTED data_collections=inv.nokey,inv.c,inv.missing",
                      scan("f2", "inv.nokey", "inv.nokey,inv.c,inv.missing", 0, "NO_PRIMARY_KEY"),
                      scan("f2", "inv.c", "inv.c,inv.missing", 0, "EMPTY"),
                      scan("f2", "inv.missing", "inv.missing", 0, "UNKNOWN_SCHEMA"), "f2 COMPLETED"]
         assert notes(running.events()) == expected
 
-        signal("f3", "execute-snapshot", "f3 COMPLETED", data_collections=["inv.a"], additional_conditions=[
+        send("f3", "execute-snapshot", "f3 COMPLETED", data_collections=["inv.a"], additional_conditions=[
             {"data-collection": "inv.a", "filter": "nosuch < 3"}])
         expected += ["f3 STARTED data_collections=inv.a", scan("f3", "inv.a", "inv.a", 0, "SQL_EXCEPTION"), "f3 COMPLETED"]
         assert notes(running.events()) == expected
 
         before = len(expected)
-        signal("f4", "execute-snapshot", "Initial COMPLETED", data_collections=["inv.a"], type="blocking",
-               additional_conditions=[{"data-collection": "inv.a", "filter": "SELECT * FROM inv.a WHERE id > 3"}])
+        send("f4", "execute-snapshot", "Initial COMPLETED", data_collections=["inv.a"], type="blocking",
+             additional_conditions=[{"data-collection": "inv.a", "filter": "SELECT * FROM inv.a WHERE id > 3"}])
         running.wait_for(lambda events: len(notes(events)) == before + 4)
         expected += ["Initial STARTED", "Initial IN_PROGRESS current_collection_in_progress=inv.a data_collections=inv.a",
                      scan("Initial", "inv.a", "inv.a", 2), "Initial COMPLETED"]
@@ -169,9 +170,11 @@ def test_columns_are_asked_for_again(database, tmp_path):
                   what="the reader of the log")
         else:
             until(lambda: "Binlog Dump" in database.value("SHOW PROCESSLIST"), what="the reader of the log")
+        running.process.send_signal(signal.SIGSTOP)
         database.sql(f"BEGIN; INSERT INTO inv.r VALUES ({row}, '2024-05-06 07:08:09.125', 1.50, 'o''k\\é', NULL, NULL, "
                      f"'{'x' * 9000}', '{{\"a\": \"{'y' * 9000}\"}}'); UPDATE inv.r SET late = 'now', n = 3; COMMIT;"
                      "UPDATE inv.r SET n = NULL;")
+        running.process.send_signal(signal.SIGCONT)
         running.wait_for(lambda events: len(rows(events, "r")) == 3)
         database.sql("UPDATE inv.r SET t = 'other'")
         found = rows(running.wait_for(lambda events: len(rows(events, "r")) == 5), "r")
@@ -184,7 +187,10 @@ def test_columns_are_asked_for_again(database, tmp_path):
         assert all(row["big"] == "x" * 9000 and "y" * 9000 in row["j"] for row in (changed, emptied, renamed))
         assert renamed["t"] == "other" and "Failed to re-select" not in running.log.read_text()
         # A row that is gone by then stays as the log tells it, and the log says so.
+        # The log has a change a moment before others see the row so.
+        running.process.send_signal(signal.SIGSTOP)
         database.sql("BEGIN; UPDATE inv.r SET n = 5, late = NULL; DELETE FROM inv.r; COMMIT")
+        running.process.send_signal(signal.SIGCONT)
         found = rows(running.wait_for(lambda events: len(rows(events, "r")) == 7), "r")
         assert found[5][0] == "u" and found[5][1]["late"] is None and found[5][1]["n"] == 5
         assert found[5][1]["big"] == ("__debezium_unavailable_value" if is_postgres else "x" * 9000)
