@@ -39,7 +39,7 @@ import Testing
     @Test(arguments: [
         ("skipped.operations", "x", "Invalid operation"), ("skipped.operations", "update", "Invalid operation"),
         ("skipped.operations", "none,u", "'none' cannot be specified with other skipped operation types"),
-        ("signal.enabled.channels", "source,kafka", "kafka is not available; there is source"),
+        ("signal.enabled.channels", "source,jmx", "jmx is not available; there are source"),
         ("snapshot.delay.ms", "-1", "A non-negative"),
     ])
     func `what would have no effect is refused`(option: String, value: String, message: String) {
@@ -48,7 +48,9 @@ import Testing
         ] {
             let errors = definition.validate([option: value]).first { $0.option.name == option }?.errors ?? []
             #expect(errors.count == 1 && errors[0].contains("The '\(option)' value is invalid: \(message)"))
-            let fine = definition.validate(["skipped.operations": "U, d", "signal.enabled.channels": "source"])
+            let fine = definition.validate([
+                "skipped.operations": "U, d", "signal.enabled.channels": "source,kafka, file",
+            ])
             #expect(
                 fine.allSatisfy {
                     !["skipped.operations", "signal.enabled.channels"].contains($0.option.name)
@@ -196,8 +198,8 @@ import Testing
                 "transaction.metadata.factory", "io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory",
                 true
             ), ("openlineage.integration.enabled", "true", false), ("openlineage.integration.enabled", "false", true),
-            ("notification.enabled.channels", "sink", false), ("notification.enabled.channels", "", true),
-            ("post.processors", "reselector", false), ("post.processors", "", true),
+            ("notification.enabled.channels", "jmx", false), ("notification.enabled.channels", "sink,log", true),
+            ("notification.enabled.channels", "", true),
         ])
     func `refuses what is not available`(name: String, value: String, isTaken: Bool) throws {
         var properties = Self.plain

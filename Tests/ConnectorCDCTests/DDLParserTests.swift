@@ -45,7 +45,7 @@ import Testing
                 [
                     "CREATE TABLE t (a CHAR, b TEXT CHARACTER SET ucs2, c VARCHAR(3) COLLATE latin2_general_ci) DEFAULT CHARSET=latin1"
                 ],
-                "a CHAR(1) latin1; b TEXT ucs2; c VARCHAR(3) latin2 | "
+                "a CHAR latin1; b TEXT ucs2; c VARCHAR(3) latin2 | "
             ),
             (
                 [
@@ -76,8 +76,16 @@ import Testing
             ),
             (
                 ["CREATE TABLE t (id SERIAL, n NATIONAL VARCHAR(5), b BINARY(4), v CHAR(3) CHARACTER SET binary)"],
-                "id BIGINT UNSIGNED NN; n NVARCHAR(5) utf8; b BINARY(4); v BINARY(3) | id"
+                "id BIGINT UNSIGNED NN; n NATIONAL VARCHAR(5) utf8; b BINARY(4); v BINARY(3) | id"
             ),
+            // Seen with Debezium 3.6.
+            (
+                [
+                    "CREATE TABLE t (a CHAR(3) BINARY, b TEXT BINARY, c NCHAR VARYING(5), d CHARACTER VARYING(5), e LONG VARCHAR, f LONG, g LONG VARBINARY, h INT(11) SIGNED, i CHAR, j BINARY)"
+                ],
+                "a CHAR BINARY(3) utf8mb4; b TEXT BINARY utf8mb4; c NCHAR VARYING(5) utf8; d CHARACTER VARYING(5) utf8mb4; e LONG VARCHAR utf8mb4; f LONG utf8mb4; g LONG VARBINARY; h INT SIGNED(11); i CHAR utf8mb4; j BINARY | "
+            ),
+            (["CREATE TABLE t (a INT UNIQUE, b INT)"], "a INT; b INT | a"),
             (
                 [
                     "CREATE TABLE t (a INT, CONSTRAINT fk FOREIGN KEY (a) REFERENCES o (x) ON DELETE SET NULL, CHECK (a > 0), INDEX i (a)) ENGINE=InnoDB COMMENT='x' /*!50100 PARTITION BY HASH (a) PARTITIONS 4 */"

@@ -150,7 +150,7 @@ private struct LogWriter {
         let names = context.map { "__debezium.context." + $0 }
         #expect(
             records.map { $0.headers.map(\.name) } == [
-                names, [], ["__debezium.newkey"] + names, ["__debezium.newkey"] + names,
+                names, names, [], ["__debezium.newkey"] + names, ["__debezium.newkey"] + names,
                 ["__debezium.oldkey"] + names, [],
             ])
         let values = records[0].headers.map(\.value.string)
@@ -173,7 +173,8 @@ private struct LogWriter {
         try reader.signal("three", #"{"data-collections": ["d.t"], "type": "other"}"#)
         try reader.signal("four", #"{"data-collections": ["d.t"], "surrogate-key": "nosuch"}"#)
         try reader.change(23, [LogWriter.row(1, "a", 1)])
-        #expect(Self.operations(try await reader.records()) == ["c"])
+        // The signals' rows are events, too.
+        #expect(Self.operations(try await reader.records()) == ["c", "c", "c", "c", "c"])
         let warnings = reader.lines.warnings
         #expect(warnings.count == 5)
         for (warning, words) in zip(

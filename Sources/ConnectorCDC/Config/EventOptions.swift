@@ -29,6 +29,15 @@ struct EventOptions: Sendable {
     let hasContextHeaders: Bool
     let hasComments: Bool
     let signalTable: String?
+    /// In small letters.
+    let signalChannels: Set<String>
+    let signalInterval: Duration
+    let signalFile: String
+    /// nil: there are no notifications in a topic.
+    let notificationTopic: String?
+    let logsNotifications: Bool
+    /// What `post.processors` asks for.
+    var reselection: Reselection?
     let chunkRowCount: Int
     let deletesWatermarks: Bool
     let retryCountMax: Int
@@ -68,6 +77,13 @@ struct EventOptions: Sendable {
         hasContextHeaders = values.flag("extended.headers.enabled")
         hasComments = values.flag("include.schema.comments")
         signalTable = values.list("signal.data.collection").first.flatMap { $0.isEmpty ? nil : $0 }
+        signalChannels = Set(values.list("signal.enabled.channels").map { $0.trimmingSpaces.lowercased() })
+        signalInterval = .milliseconds(max(10, values.integer("signal.poll.interval.ms") ?? 5000))
+        signalFile =
+            properties["signal.file"].map(\.trimmingSpaces).flatMap { $0.isEmpty ? nil : $0 } ?? "file-signals.txt"
+        let notified = values.list("notification.enabled.channels").map { $0.trimmingSpaces.lowercased() }
+        notificationTopic = notified.contains("sink") ? values.text("notification.sink.topic.name") : nil
+        logsNotifications = notified.contains("log")
         chunkRowCount = Int(values.integer("incremental.snapshot.chunk.size") ?? 1024)
         deletesWatermarks =
             values.text("incremental.snapshot.watermarking.strategy")?.lowercased() == "insert_delete"
@@ -101,6 +117,29 @@ struct EventOptions: Sendable {
             "read.only", text,
             "incremental snapshots without writing are not available: leave out signal.data.collection, or set read.only=false "
                 + "and give the user the right to INSERT into that table")
+    }
+
+    /// Signals may come by other ways than the table.
+    var hasOuterSignals: Bool { signalChannels.contains("file") || signalChannels.contains("kafka") }
+
+    /// - Throws: `.config` for post processors that are not there, and for a channel that lacks what it needs.
+    mutating func complete() throws(ConnectError) {
+        reselection = try Reselection.make(properties)
+        if let problem = Self.channelProblem(properties) { throw .config(problem.message) }
+    }
+
+    /// What the channels of notifications lack.
+    static func channelProblem(_ properties: [String: String]) -> (option: String, message: String)? {
+        let channels = (properties["notification.enabled.channels"] ?? "").split(separator: ",")
+            .map { $0.trimmingSpaces.lowercased() }
+        let topic = (properties["notification.sink.topic.name"] ?? "").trimmingSpaces
+        guard channels.contains("sink"), topic.isEmpty else { return nil }
+        let name = "notification.sink.topic.name"
+        return (
+            name,
+            "The '\(name)' value is invalid: Notification topic name must be provided when kafka notification channel is "
+                + "enabled"
+        )
     }
 
     private static func names(_ text: String?) -> Names {

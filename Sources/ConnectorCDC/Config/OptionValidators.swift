@@ -64,9 +64,12 @@ extension ConfigValidator {
                 + "the transform io.debezium.transforms.ByLogicalTableRouter")
     }
 
-    static let noNotifications = ConfigValidator { (name, value) throws(ConnectError) in
-        guard case .list(let names) = value, names.contains(where: { !$0.isEmpty }) else { return }
-        throw invalid(name, "Notifications are not available, in no channel. Leave the option out")
+    static let notificationChannels = ConfigValidator { (name, value) throws(ConnectError) in
+        guard case .list(let channels) = value else { return }
+        for channel in channels where !["sink", "log", ""].contains(channel.lowercased()) {
+            throw invalid(
+                name, "\(channel) is not available; there are sink, the topic notification.sink.topic.name, and log")
+        }
     }
 
     static let operations = ConfigValidator { (name, value) throws(ConnectError) in
@@ -82,9 +85,11 @@ extension ConfigValidator {
 
     static let signalChannels = ConfigValidator { (name, value) throws(ConnectError) in
         guard case .list(let channels) = value else { return }
-        for channel in channels where channel.lowercased() != "source" && !channel.isEmpty {
+        for channel in channels where !["source", "kafka", "file", ""].contains(channel.lowercased()) {
             throw invalid(
-                name, "\(channel) is not available; there is source, rows of the table signal.data.collection")
+                name,
+                "\(channel) is not available; there are source, rows of the table signal.data.collection; kafka, records of "
+                    + "signal.kafka.topic; and file, lines of signal.file")
         }
     }
 

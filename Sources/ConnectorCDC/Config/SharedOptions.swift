@@ -245,7 +245,8 @@ enum SharedOptions {
             hasConverters ? nil : .absent("Converters of values are"))
         define(
             "post.processors", .string, nil, .low, .medium, "List of change event post processors.",
-            "Not available.", .absent("Post processors are"))
+            "The name of a post processor, whose class stands in NAME.type: ReselectColumnsPostProcessor, which asks the "
+                + "database for columns that the log does not tell. There are no others.", nil)
         define(
             "tombstones.on.delete", .boolean, .boolean(true), .medium, .short,
             "Change the behaviour of Debezium with regards to delete operations",
@@ -263,10 +264,10 @@ enum SharedOptions {
             "The table whose rows are signals.", nil)
         define(
             "signal.poll.interval.ms", .long, .integer(5000), .medium, .short, "Signal processor poll interval",
-            "Not used: signals are seen as they come.", nil)
+            "How often signal.file is looked at, in milliseconds. Other signals are seen as they come.", nil)
         define(
             "signal.enabled.channels", .list, .list(["source"]), .medium, .long, "Enabled channels names",
-            "source: the signal table. There are no others.", .signalChannels)
+            "source: the signal table; kafka: the topic signal.kafka.topic; file: signal.file.", .signalChannels)
         define(
             "topic.naming.strategy", .className, .string("io.debezium.schema.SchemaTopicNamingStrategy"), .medium,
             .medium, "Topic naming strategy class",
@@ -274,10 +275,10 @@ enum SharedOptions {
                 + "with topic.delimiter between them.", .topicNaming)
         define(
             "notification.enabled.channels", .list, nil, .medium, .long, "Enabled notification channels names",
-            "Not available: there are no notifications.", .noNotifications)
+            "Whom the connector tells how far its snapshots are: sink, a topic; log.", .notificationChannels)
         define(
             "notification.sink.topic.name", .string, nil, .high, .long, "Notification topic name",
-            "Not available.", nil)
+            "The topic of notifications, for the channel sink.", nil)
         define(
             "transaction.metadata.factory", .className,
             .string("io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory"), .low, .medium,

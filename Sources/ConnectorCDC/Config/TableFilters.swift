@@ -44,7 +44,9 @@ final class TableFilters {
         return !(notDatabases?.matches(database) ?? false)
     }
 
+    /// As with the original, rows of the table of signals are events whatever lists say.
     func isCaptured(_ table: TableID) -> Bool {
+        if isSignal(table) { return true }
         guard isCaptured(database: table.database) else { return false }
         let name = table.description
         if let tables { return tables.matches(name) }

@@ -27,6 +27,8 @@ class RecordOutput {
     var chunk = RecordChunk()
     /// Records that were added since the start.
     private(set) var addedCount = 0
+    /// Completes rows of the log; nil where they stay as they are.
+    var completion: (any RowCompletion)?
     /// Called every few seconds while the queue has no room: a server may want to hear of its reader.
     var whileFull: (() throws -> Void)?
     /// Records went to the queue without the end of their transaction.
@@ -115,6 +117,11 @@ class RecordOutput {
 
     var isChunkFull: Bool { chunk.recordCount >= options.batchCountMax || chunk.byteCount >= 4 << 20 }
 
+    /// What goes to the queue next was made of signals up to here.
+    func setSignalMark(_ offset: Int64?) {
+        if let offset { chunk.signalMark = max(chunk.signalMark ?? 0, offset) }
+    }
+
     /// - Throws: `StopError` when the task was stopped.
     func flush(offset: ConnectMap? = nil, endsTransaction: Bool = false) throws {
         // Offsets alone are for heartbeats.
@@ -125,6 +132,13 @@ class RecordOutput {
         chunk.boundary = endsTransaction ? .commit : .none
         let next = chunk
         chunk = RecordChunk()
+        // An offset alone is not stored: it comes with the next record.
+        if next.recordCount == 0, let mark = next.signalMark {
+            chunk.signalMark = mark
+            var rest = next
+            rest.signalMark = nil
+            return try push(rest)
+        }
         try push(next)
     }
 

@@ -7,6 +7,8 @@ struct RecordChunk: Sendable {
     var records: [ConnectRecord] = []
     /// Those that are bytes already, each with its place among `records`.
     var written: [WrittenRecords] = []
+    /// Signals of a topic up to here are done when it is stored.
+    var signalMark: Int64?
     /// Of both kinds.
     var recordCount = 0
     /// Where reading would go on after it, for heartbeats.
@@ -145,6 +147,7 @@ final class RecordQueue: Sendable {
         var written: [WrittenRecords] = []
         var offset: ConnectMap?
         var boundary = SourcePoll.Boundary.none
+        var signalMark: Int64?
         var isFinished = false
     }
 
@@ -193,6 +196,7 @@ final class RecordQueue: Sendable {
                 if taken.records.isEmpty { taken.records = chunk.records } else { taken.records += chunk.records }
                 taken.offset = chunk.offset ?? taken.offset
                 taken.boundary = chunk.boundary
+                taken.signalMark = chunk.signalMark ?? taken.signalMark
                 state.recordCount -= chunk.weight
                 state.byteCount -= chunk.byteCount
             }

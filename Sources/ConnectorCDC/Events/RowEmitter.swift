@@ -20,7 +20,8 @@ final class RowEmitter {
         self.context = context
         self.events = events
         self.operation = operation
-        writer = isWritten ? context.writer(of: events) : nil
+        let isCompleted = context.completion != nil && operation != .delete
+        writer = isWritten && !isCompleted ? context.writer(of: events) : nil
     }
 
     private static let newKey = "__debezium.newkey"
@@ -45,8 +46,11 @@ final class RowEmitter {
             try after.map { (cells) throws(ConnectError) in try events.key(cells, isStreaming: true) } ?? .null
         let oldRow: ConnectValue =
             try before.map { (cells) throws(ConnectError) in try events.row(cells, isStreaming: true) } ?? .null
-        let newRow: ConnectValue =
+        var newRow: ConnectValue =
             try after.map { (cells) throws(ConnectError) in try events.row(cells, isStreaming: true) } ?? .null
+        if let after, let completion = context.completion {
+            newRow = try completion.completed(events, after, row: newRow)
+        }
         let source = source.value
         switch operation {
         case .insert:

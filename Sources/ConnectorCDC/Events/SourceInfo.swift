@@ -49,5 +49,13 @@ struct SourceInfo {
         values[hasSchemas ? 10 : 9] = .string(table.table)
     }
 
+    /// Rows of incremental snapshots stand nowhere in a log of PostgreSQL; in that of others they are where they were told.
+    mutating func forgetPlace() {
+        guard schema.fields[9].name == "schema" else { return }
+        values[11] = .null
+        values[12] = .null
+        values[13] = .null
+    }
+
     var value: ConnectValue { .structure(ConnectStruct(schema, values: values)) }
 }

@@ -66,6 +66,12 @@ package struct CDCPlugin: LogSourcePlugin {
                     "The 'snapshot.mode' value is invalid: custom is not available, as there are no snapshotters of one's "
                         + "own; configuration_based says by options what is read"))
         }
+        if let problem = EventOptions.channelProblem(modern) {
+            return problems + [ConfigProblem(problem.option, problem.message)]
+        }
+        do throws(ConnectError) { _ = try Reselection.make(modern) } catch {
+            return problems + [ConfigProblem("post.processors", error.message)]
+        }
         // What is wrong with one option is found by the definition.
         guard let config = try? MySQLConfig(flavor, properties) else { return problems }
         do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {

@@ -1,4 +1,4 @@
-import Cluster
+package import Cluster
 package import ConnectCore
 
 /// `io.debezium.connector.postgresql.PostgresConnector`: the changes of a PostgreSQL database as Debezium's events.
@@ -7,9 +7,14 @@ package struct PostgresCDCPlugin: LogSourcePlugin {
     package let definition: ConfigDef
     package let classNames = ["io.debezium.connector.postgresql.PostgresConnector"]
 
-    /// - Parameter version: of this program.
-    package init(version: String) {
+    private let clusters: CDCPlugin.ClusterProvider?
+
+    /// - Parameters:
+    ///   - version: of this program.
+    ///   - clusters: where topics of signals are, with the options behind `signal.`; nil: there are none.
+    package init(version: String, clusters: CDCPlugin.ClusterProvider? = nil) {
         self.version = version
+        self.clusters = clusters
         definition = PostgresOptions.definition()
     }
 
@@ -29,6 +34,12 @@ package struct PostgresCDCPlugin: LogSourcePlugin {
                 ("message.prefix.include.list", "message.prefix.exclude.list"),
             ], modern)
         problems += Self.queueProblem(modern) + Self.readOnlyProblem(modern)
+        if let problem = EventOptions.channelProblem(modern) {
+            return problems + [ConfigProblem(problem.option, problem.message)]
+        }
+        do throws(ConnectError) { _ = try Reselection.make(modern) } catch {
+            return problems + [ConfigProblem("post.processors", error.message)]
+        }
         // What is wrong with one option is found by the definition.
         guard let config = try? PostgresConfig(properties) else { return problems }
         do throws(ConnectError) { _ = try ColumnRules(config.shared) } catch {
@@ -58,7 +69,7 @@ package struct PostgresCDCPlugin: LogSourcePlugin {
     ) throws(ConnectError) -> any SourceTask {
         let config = try PostgresConfig(properties)
         let version = version
-        return CDCSourceTask(config.shared, context) { (start) throws(ConnectError) in
+        return CDCSourceTask(config.shared, context, clusters: clusters) { (start) throws(ConnectError) in
             let reader = PostgresReader(config, start, version: version)
             return CDCSourceTask.Reading(reader: reader) { reader.run(from: start.offset) }
         } execute: { query in

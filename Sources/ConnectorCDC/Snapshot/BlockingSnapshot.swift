@@ -30,6 +30,8 @@ struct BlockingSnapshot<Connection: SnapshotConnection> {
             return
         }
         let rows = SnapshotRows(context, offset: offset)
+        let tables = request.tables.map(\.table)
+        context.notify(Notification(aggregate: .initial, kind: .started), offset: offset)
         for (index, (table, statement)) in request.tables.enumerated() {
             guard let events = context.events(of: table), !events.columns.isEmpty || events.keySchema != nil else {
                 continue
@@ -39,13 +41,17 @@ struct BlockingSnapshot<Connection: SnapshotConnection> {
             let clock = wallClockNanoseconds()
             own.setTime(microseconds: clock / 1000, nanoseconds: clock)
             let selected = statement ?? context.options.properties["snapshot.select.statement.overrides.\(table)"]
+            context.notify(.inProgress(table, of: tables), offset: offset)
+            var rowCount: Int64 = 0
             do {
                 try rows.read(events, source: own, isFirst: index == 0) { take in
                     try connection.forEachRow(events, statement: selected, also: [], condition: "") {
                         cells, _, byteCount in
+                        rowCount += 1
                         try take(cells, byteCount)
                     }
                 }
+                context.notify(.scanned(table, rowCount: rowCount, of: tables), offset: offset)
             } catch let error as any SourceFailure {
                 try passOver(request, "cannot read \(table)", error)
                 // A transaction in which something failed gives nothing more.
@@ -54,6 +60,7 @@ struct BlockingSnapshot<Connection: SnapshotConnection> {
             }
         }
         try rows.finish(offset: end)
+        context.notify(Notification(aggregate: .initial, kind: .completed), offset: end)
         try context.flush(endsTransaction: true)
         context.log(
             .info,

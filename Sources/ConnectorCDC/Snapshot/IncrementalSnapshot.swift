@@ -16,6 +16,9 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         var signal: String?
     }
 
+    /// Makes offsets of what they keep of it.
+    typealias Offset = (_ entries: [String: String]) -> ConnectMap
+
     private let context: any CapturedTables
     private let connect: () throws -> Connection
     private var connection: Connection?
@@ -28,8 +31,14 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
     private var nextLast: [String]?
     private var chunk: String?
     private var chunkNumber = 0
+    /// The id of the signal that asked last, which notifications have.
+    private var correlation: String?
+    /// Rows of the present table that were read since the start.
+    private var scannedCount: Int64 = 0
     private var isOpen = false
     private var isPaused = false
+    /// Signals that end what is read, once the rows of the present chunk are out.
+    private var stops: [(signal: SnapshotSignal, data: String)] = []
     /// What `runBlocking` is to do.
     private var blocking: [BlockingSnapshot<Connection>.Request] = []
 
@@ -55,6 +64,7 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
                     condition: next["incremental_snapshot_collections_additional_condition"]?.text,
                     surrogateKey: next["incremental_snapshot_collections_surrogate_key"]?.text))
         }
+        correlation = entries["incremental_snapshot_correlation_id"]
         last = Self.literals(entries["incremental_snapshot_primary_key"])
         maximum = Self.literals(entries["incremental_snapshot_maximum_key"])
     }
@@ -78,6 +88,7 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
                         ])
                     }))
         ]
+        if let correlation { entries["incremental_snapshot_correlation_id"] = correlation }
         if let last { entries["incremental_snapshot_primary_key"] = text(.array(last.map { .string($0) })) }
         if let maximum { entries["incremental_snapshot_maximum_key"] = text(.array(maximum.map { .string($0) })) }
         return entries
@@ -87,13 +98,16 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
 
     /// - Parameters:
     ///   - place: where the signal is, for people.
+    ///   - isOuter: it does not come from the table of signals.
     ///   - source: of the signal's row.
     ///   - offset: behind the signal, with these entries.
     /// - Throws: `ConnectError`, the database's failures, `StopError`.
     func signal(
-        id: String, type: String, data: String, place: String, source: SourceInfo,
-        offset: (_ entries: [String: String]) -> ConnectMap
+        id: String, type: String, data: String, place: String, source: SourceInfo, isOuter: Bool = false, offset: Offset
     ) throws {
+        // Windows are the connector's own rows, whatever channels there are.
+        let isWindow = type == "snapshot-window-open" || type == "snapshot-window-close"
+        guard isOuter ? !isWindow : isWindow || context.options.signalChannels.contains("source") else { return }
         switch type {
         case "snapshot-window-open": if id == chunk.map({ $0 + "-open" }) { isOpen = true }
         case "snapshot-window-close":
@@ -101,11 +115,11 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
                 try closeWindow(source, offset)
             }
         case "execute-snapshot":
-            if let signal = SnapshotSignal(id: id, data: data, log: context.log) { execute(signal, data) }
+            if let signal = SnapshotSignal(id: id, data: data, log: context.log) { execute(signal, data, offset) }
         case "stop-snapshot":
-            if let signal = SnapshotSignal(id: id, data: data, log: context.log) { stop(signal, data) }
-        case "pause-snapshot": isPaused = true
-        case "resume-snapshot": isPaused = false
+            if let signal = SnapshotSignal(id: id, data: data, log: context.log) { stop(signal, data, offset) }
+        case "pause-snapshot": pause(true, offset)
+        case "resume-snapshot": pause(false, offset)
         case "log":
             let message = JSONValue.parse(Array(data.utf8))?["message"]?.text ?? data
             context.log(.info, message.replacing("{}", with: place))
@@ -113,11 +127,64 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         }
     }
 
-    private func execute(_ signal: SnapshotSignal, _ data: String) {
-        let tables = signal.tables(context)
-        guard !tables.isEmpty else {
-            context.log(.warning, "the signal '\(signal.id)' names no table that is captured: \(data)")
+    private func pause(_ pauses: Bool, _ offset: Offset) {
+        guard isPaused != pauses, !requests.isEmpty else { return }
+        isPaused = pauses
+        notify(pauses ? .paused : .resumed, [("data_collections", collections)], offset)
+    }
+
+    // MARK: Notifications
+
+    private var collections: String { Notification.list(requests.map(\.table)) }
+
+    private func notify(_ kind: Notification.Kind, _ data: [(key: String, value: String)], _ offset: Offset) {
+        context.notify(
+            Notification(aggregate: .incremental, kind: kind, id: correlation, data: data), offset: offset(entries))
+    }
+
+    /// The first table is done, or cannot be read.
+    private func next(_ status: Notification.Scan, _ offset: Offset) {
+        guard let table = requests.first?.table else { return }
+        notify(
+            .tableScanCompleted,
+            [
+                ("data_collections", collections), ("scanned_collection", table.description),
+                ("total_rows_scanned", String(scannedCount)), ("status", status.rawValue),
+            ], offset)
+        requests.removeFirst()
+        forgetTable()
+        if requests.isEmpty { complete(offset) }
+    }
+
+    private func complete(_ offset: Offset) {
+        notify(.completed, [], offset)
+        correlation = nil
+        isPaused = false
+    }
+
+    /// A key as people read it.
+    private static func text(_ literals: [String]) -> String {
+        literals.map { literal in
+            if literal == "NULL" { return "<null>" }
+            guard literal.utf8.count > 1, literal.first == "'", literal.last == "'" else { return literal }
+            return String(literal.dropFirst().dropLast()).replacing("''", with: "'")
+        }.joined(separator: ",")
+    }
+
+    private func execute(_ signal: SnapshotSignal, _ data: String, _ offset: Offset) {
+        if signal.kind == .incremental, context.options.signalTable == nil {
+            context.log(
+                .warning,
+                "the signal '\(signal.id)': Incremental snapshot is not properly configured, either sinalling data "
+                    + "collection is not provided or connector-specific snapshotting not set. Set signal.data.collection, or "
+                    + "ask for a blocking snapshot")
             return
+        }
+        let tables = signal.tables(context)
+        let missing = signal.kind == .incremental ? signal.missing(context) : []
+        if tables.isEmpty {
+            context.log(.warning, "the signal '\(signal.id)' names no table that is captured: \(data)")
+            if missing.isEmpty { return }
         }
         if signal.kind == .blocking {
             blocking.append(
@@ -125,7 +192,8 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
                     signal: signal.id, tables: tables.map { (table: $0, statement: signal.filter(of: $0)) }))
             return
         }
-        for table in tables where !requests.contains(where: { $0.table == table }) {
+        correlation = signal.id
+        for table in tables + missing where !requests.contains(where: { $0.table == table }) {
             var request = Request(
                 table: table, condition: signal.filter(of: table), surrogateKey: signal.surrogateKey, signal: signal.id)
             if let name = request.surrogateKey, context.events(of: table)?.table.index(of: name) == nil {
@@ -137,18 +205,36 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
             }
             requests.append(request)
         }
+        notify(.started, [("data_collections", collections)], offset)
     }
 
-    private func stop(_ signal: SnapshotSignal, _ data: String) {
-        let names = JSONValue.parse(Array(data.utf8))?["data-collections"]?.elements ?? []
-        if names.isEmpty {
-            requests = []
-            forgetTable()
+    private func stop(_ signal: SnapshotSignal, _ data: String, _ offset: Offset) {
+        guard let first = requests.first?.table else {
+            context.log(.warning, "the signal '\(signal.id)' stops an incremental snapshot, and none is under way")
             return
         }
-        let stopped = signal.tables(context)
-        if let first = requests.first, stopped.contains(first.table) { forgetTable() }
+        guard chunk == nil else {
+            stops.append((signal, data))
+            return
+        }
+        let names = JSONValue.parse(Array(data.utf8))?["data-collections"]?.elements ?? []
+        let wanted = names.isEmpty ? requests.map(\.table) : signal.tables(context)
+        // As with the original, the table that is being read is the last one to go.
+        var stopped = requests.map(\.table).filter { $0 != first && wanted.contains($0) }
+        if wanted.contains(first) {
+            stopped.append(first)
+            forgetTable()
+        }
+        guard !stopped.isEmpty else { return }
         requests.removeAll { stopped.contains($0.table) }
+        if requests.isEmpty { complete(offset) }
+        notify(.aborted, [("data_collections", Notification.list(stopped))], offset)
+    }
+
+    private func stopAsAsked(_ offset: Offset) {
+        let waiting = stops
+        stops = []
+        for (signal, data) in waiting { stop(signal, data, offset) }
     }
 
     /// Whether signals of the transaction that ends have asked for rows before the log goes on.
@@ -166,6 +252,7 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
     private func forgetTable() {
         last = nil
         maximum = nil
+        scannedCount = 0
         forgetChunk()
     }
 
@@ -201,17 +288,35 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
     }
 
     /// Between transactions: reads the next chunk when there is something to read.
-    func proceed() throws {
-        guard chunk == nil, !isPaused else { return }
+    func proceed(_ offset: Offset) throws {
+        guard chunk == nil else { return }
+        stopAsAsked(offset)
+        guard !isPaused else { return }
         while let request = requests.first {
-            guard let events = context.events(of: request.table), events.keySchema != nil else {
+            guard let events = context.events(of: request.table) else {
+                context.log(.warning, "\(request.table) is not known: its incremental snapshot is passed over")
+                next(.unknownSchema, offset)
+                continue
+            }
+            guard events.keySchema != nil else {
                 context.log(.warning, "\(request.table) has no key: incremental snapshots need one")
-                requests.removeFirst()
-                forgetTable()
+                next(.noPrimaryKey, offset)
                 continue
             }
             do {
-                if try read(request, events) { return }
+                if try read(request, events) {
+                    scannedCount += Int64(rows.count)
+                    notify(
+                        .inProgress,
+                        [
+                            ("data_collections", collections),
+                            ("current_collection_in_progress", request.table.description),
+                            ("maximum_key", maximum.map(Self.text) ?? "\"<null>\""),
+                            ("last_processed_key", nextLast.map(Self.text) ?? ""),
+                        ], offset)
+                    return
+                }
+                next(maximum == nil ? .empty : .succeeded, offset)
             } catch let error as any SourceFailure where !error.isConnectionLost {
                 let signal = request.signal.map { " of the signal '\($0)'" } ?? ""
                 context.log(
@@ -220,9 +325,8 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
                         + "Check the signal's filter, and that the user may INSERT into \(context.options.signalTable ?? "")"
                 )
                 connection = nil
+                next(.failed, offset)
             }
-            requests.removeFirst()
-            forgetTable()
         }
         connection = nil
     }
@@ -299,20 +403,22 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         return [(index, context.codec(index, of: events))]
     }
 
-    private func closeWindow(_ source: SourceInfo, _ offset: (_ entries: [String: String]) -> ConnectMap) throws {
+    private func closeWindow(_ source: SourceInfo, _ place: Offset) throws {
         last = nextLast ?? last
-        let offset = offset(entries)
+        let offset = place(entries)
         let done = rows
         forgetChunk()
         let now = wallClockNanoseconds()
         // As with the original, the rows are of the transaction that closed the window.
         var own = source
         own.setSnapshot("incremental")
+        own.forgetPlace()
         own.setTime(microseconds: now / 1000, nanoseconds: now)
         for (key, row) in done where key.schema != nil {
             own.set(row.events.table.id)
             context.add(row.record(own, "r", context, offset), byteCount: row.byteCount)
             if context.isChunkFull { try context.flush() }
         }
+        stopAsAsked(place)
     }
 }

@@ -20,6 +20,8 @@ protocol SnapshotConnection {
     static func name(_ table: TableID) -> String
     static func identifier(_ name: String) -> String
     static func text(_ text: String) -> String
+    /// A value of the log as statements take it; nil where it cannot be said.
+    static func literal(_ cell: Cell, _ column: ColumnDefinition, _ codec: ColumnCodec) throws(ConnectError) -> String?
 
     func execute(_ sql: String) throws
     /// From here on all rows are those of one moment.

@@ -26,6 +26,7 @@ final class CDCSourceTask: SourceTask {
     struct Start: Sendable {
         var offset: ConnectMap?
         var queue: RecordQueue
+        var inbox: SignalInbox
         var writings: RecordWritings
         var log: @Sendable (TaskLogLevel, String) -> Void
     }
@@ -39,10 +40,14 @@ final class CDCSourceTask: SourceTask {
         var offset: ConnectMap?
         /// Of the last record that was polled, which is the one that is stored.
         var recordOffset: ConnectMap?
+        /// Signals of a topic up to here are in what was polled.
+        var signalMark: Int64?
+        var channels: [(channel: any SignalChannel, task: Task<Void, Never>)] = []
     }
 
     private let config: EventOptions
     private let context: any SourceTaskContext
+    private let clusters: CDCPlugin.ClusterProvider?
     private let open: @Sendable (Start) async throws(ConnectError) -> Reading
     private let execute: @Sendable (String) throws -> Void
     private let queue: RecordQueue
@@ -50,15 +55,17 @@ final class CDCSourceTask: SourceTask {
     private let partition: ConnectMap
 
     /// - Parameters:
+    ///   - clusters: where signals may be; nil: in no topic.
     ///   - open: makes the reader of the task's database.
     ///   - execute: runs a statement on a connection of its own, with time limits; blocks.
     init(
-        _ config: EventOptions, _ context: any SourceTaskContext,
+        _ config: EventOptions, _ context: any SourceTaskContext, clusters: CDCPlugin.ClusterProvider?,
         open: @escaping @Sendable (Start) async throws(ConnectError) -> Reading,
         execute: @escaping @Sendable (String) throws -> Void
     ) {
         self.config = config
         self.context = context
+        self.clusters = clusters
         self.open = open
         self.execute = execute
         queue = RecordQueue(
@@ -80,8 +87,10 @@ final class CDCSourceTask: SourceTask {
             } catch { throw ConnectError(.retriable, "\(error)") }
         }
         let queue = queue
+        let inbox = SignalInbox()
+        let channels = try await config.signalWays(clusters)
         let reading = try await open(
-            Start(offset: offset, queue: queue, writings: writings) { context.log($0, $1) })
+            Start(offset: offset, queue: queue, inbox: inbox, writings: writings) { context.log($0, $1) })
         // Owned by the task, which waits for it in `stop`.
         let thread = Task {
             do {
@@ -90,7 +99,12 @@ final class CDCSourceTask: SourceTask {
                 queue.finish(ConnectError(.connect, "\(error)"))
             }
         }
+        // Owned by the task, likewise.
+        let running = channels.map { channel in
+            (channel: channel, task: Task { await channel.run(inbox) { context.log($0, $1) } })
+        }
         state.withLock { state in
+            state.channels = running
             state.reader = reading.reader
             state.thread = thread
             state.offset = offset
@@ -99,8 +113,12 @@ final class CDCSourceTask: SourceTask {
     }
 
     func committed() async throws(ConnectError) {
-        let (reader, offset) = state.withLock { ($0.reader, $0.recordOffset) }
+        let (reader, offset, mark, channels) = state.withLock { state in
+            defer { state.signalMark = nil }
+            return (state.reader, state.recordOffset, state.signalMark, state.channels.map(\.channel))
+        }
         if let reader, let offset { reader.committed(offset) }
+        if let mark { for channel in channels { await channel.done(before: mark) } }
     }
 
     func poll() async throws(ConnectError) -> SourcePoll {
@@ -116,6 +134,7 @@ final class CDCSourceTask: SourceTask {
             if case .source(_, let offset) = heartbeat.origin { last = offset }
         }
         if let last { state.withLock { $0.recordOffset = last } }
+        if let mark = taken.signalMark { state.withLock { $0.signalMark = mark } }
         var poll = SourcePoll(
             records, boundary: taken.boundary, isFinished: taken.isFinished && !state.withLock { $0.isStopped })
         poll.written = taken.written
@@ -163,12 +182,14 @@ final class CDCSourceTask: SourceTask {
     }
 
     func stop() async {
-        let (reader, thread) = state.withLock { state in
+        let (reader, thread, channels) = state.withLock { state in
             state.isStopped = true
-            return (state.reader, state.thread)
+            return (state.reader, state.thread, state.channels.map(\.task))
         }
         queue.stop()
         reader?.stop()
+        for channel in channels { channel.cancel() }
+        for channel in channels { await channel.value }
         await thread?.value
     }
 }

@@ -1,6 +1,10 @@
 /// The order in which a HashMap of Java gives its entries out, which some texts of the original show.
-func javaOrdered<Value>(_ entries: [(key: String, value: Value)]) -> [(key: String, value: Value)] {
-    var size: UInt32 = 16
+///
+/// - Parameter capacity: the map's at first, a power of two.
+func javaOrdered<Value>(
+    _ entries: [(key: String, value: Value)], capacity: UInt32 = 16
+) -> [(key: String, value: Value)] {
+    var size = capacity
     // It doubles when more than three quarters are full.
     while entries.count > Int(size) * 3 / 4 { size *= 2 }
     let ranked = entries.enumerated().map { place, entry in

@@ -32,7 +32,8 @@ enum ConnectorPlugins {
         let version = Swiftwater.version
         return [
             CDCPlugin.mysql(version: version, clusters: history),
-            CDCPlugin.mariaDB(version: version, clusters: history), PostgresCDCPlugin(version: version),
+            CDCPlugin.mariaDB(version: version, clusters: history),
+            PostgresCDCPlugin(version: version, clusters: history),
             DatagenPlugin(version: version),
             FileSourcePlugin(version: version), FileSinkPlugin(version: version),
             SyslogSourcePlugin(version: version),
@@ -88,7 +89,7 @@ private final class HistoryClusters: Sendable {
                 return other
             }
         } catch {
-            throw ConnectError(.connect, "the cluster of the schema history at \(servers) cannot be used: \(error)")
+            throw ConnectError(.connect, "the cluster at \(servers) cannot be used: \(error)")
         }
     }
 }

@@ -38,7 +38,9 @@ struct MySQLConfig: Sendable {
         let properties = MySQLOptions.modern(given)
         let values = try MySQLOptions.definition(flavor).parse(properties)
         self.flavor = flavor
-        shared = EventOptions(connector: flavor.rawValue, properties: properties, values: values)
+        var shared = EventOptions(connector: flavor.rawValue, properties: properties, values: values)
+        try shared.complete()
+        self.shared = shared
         try EventOptions.checkReadOnly(properties)
         serverID = UInt32(clamping: values.integer("database.server.id") ?? 0)
         address = Self.address(values)

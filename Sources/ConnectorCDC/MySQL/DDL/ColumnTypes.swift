@@ -15,6 +15,24 @@ enum ColumnTypes {
 
     static let names = Set(byName.keys)
 
+    /// A type by its own name, without what definitions add to it and whatever it was called there.
+    static func plain(_ typeName: String) -> String {
+        let additions: Set<Substring> = ["UNSIGNED", "SIGNED", "ZEROFILL"]
+        var words = typeName.split(separator: " ").filter { !additions.contains($0) }
+        if words.count > 1, words.last == "BINARY" { words.removeLast() }
+        let base = words.joined(separator: " ")
+        return switch base {
+        case "CHAR VARYING", "CHARACTER VARYING": "VARCHAR"
+        case "NCHAR VARCHAR", "NCHAR VARYING", "NATIONAL VARCHAR", "NATIONAL CHAR VARYING",
+            "NATIONAL CHARACTER VARYING":
+            "NVARCHAR"
+        case "NATIONAL CHAR", "NATIONAL CHARACTER": "NCHAR"
+        case "LONG", "LONG VARCHAR", "LONG CHAR VARYING": "MEDIUMTEXT"
+        case "LONG VARBINARY": "MEDIUMBLOB"
+        default: base
+        }
+    }
+
     static func jdbcType(_ name: String) -> Int32 { byName[name] ?? 1111 }
 
     /// Whether brackets behind the type's name are its own; an index's name has none of its kind.
@@ -43,26 +61,33 @@ extension DDLParser {
         var base = token.upper
         var name = ColumnDefinition(name: name, typeName: base, jdbcType: ColumnTypes.jdbcType(base))
         advance()
-        // Types of several words.
+        // Types of several words keep them, as the original has it.
+        var written = base
+        func add(_ words: String...) { written = ([written] + words).joined(separator: " ") }
         if base == "DOUBLE", take("PRECISION") {
-            base = "DOUBLE PRECISION"
+            add("PRECISION")
         } else if ["CHAR", "CHARACTER", "NCHAR"].contains(base), take("VARYING") {
-            base = "VARCHAR"
+            add("VARYING")
         } else if base == "NATIONAL", let word = takeAny(["CHAR", "CHARACTER", "VARCHAR"]) {
-            base = word == "VARCHAR" || take("VARYING") ? "NVARCHAR" : "NCHAR"
+            add(word)
+            if word != "VARCHAR", take("VARYING") { add("VARYING") }
         } else if base == "NCHAR", take("VARCHAR") {
-            base = "NVARCHAR"
+            add("VARCHAR")
         } else if base == "LONG" {
-            if take("VARCHAR") || take("CHAR", "VARYING") {
-                base = "MEDIUMTEXT"
-            } else {
-                base = take("VARBINARY") ? "MEDIUMBLOB" : "MEDIUMTEXT"
+            if take("VARCHAR") {
+                add("VARCHAR")
+            } else if take("CHAR", "VARYING") {
+                add("CHAR", "VARYING")
+            } else if take("VARBINARY") {
+                add("VARBINARY")
             }
         }
+        base = ColumnTypes.plain(written)
         name.jdbcType = base == "DOUBLE PRECISION" ? 8 : ColumnTypes.jdbcType(base)
         try typeArguments(base, &name)
         if base == "SERIAL" {
             base = "BIGINT UNSIGNED"
+            written = base
             name.isOptional = false
             name.isAutoIncremented = true
             name.isGenerated = true
@@ -71,9 +96,10 @@ extension DDLParser {
         let isTextualJSON = base == "JSON" && catalog.isMariaDB
         if isTextualJSON {
             base = "LONGTEXT"
+            written = base
             name.jdbcType = ColumnTypes.jdbcType(base)
         }
-        name.typeName = base
+        name.typeName = written
         if ColumnTypes.text.contains(base) {
             name.charset = isTextualJSON ? "utf8mb4" : (ColumnTypes.national.contains(base) ? "utf8" : table.charset)
         }
@@ -114,7 +140,7 @@ extension DDLParser {
             case "DECIMAL", "DEC", "FIXED", "NUMERIC", "NUMBER":
                 column.length = column.length ?? 10
                 column.scale = column.scale ?? 0
-            case "BIT", "CHAR", "CHARACTER", "BINARY", "NCHAR": column.length = column.length ?? 1
+            case "BIT": column.length = column.length ?? 1
             default: break
             }
         }
@@ -131,6 +157,10 @@ extension DDLParser {
         if take("UNSIGNED") {
             if !column.typeName.contains("UNSIGNED") { column.typeName += " UNSIGNED" }
         } else if take("SIGNED") {
+            column.typeName += " SIGNED"
+        } else if isWord("BINARY"), isPlainText(column), !column.typeName.hasSuffix(" BINARY") {
+            advance()
+            column.typeName += " BINARY"
         } else if take("ZEROFILL") {
             // Zerofill makes a column unsigned.
             if !column.typeName.contains("UNSIGNED") { column.typeName += " UNSIGNED" }
@@ -187,6 +217,11 @@ extension DDLParser {
             return false
         }
         return true
+    }
+
+    private func isPlainText(_ column: ColumnDefinition) -> Bool {
+        let plain = ColumnTypes.plain(column.typeName)
+        return ColumnTypes.text.contains(plain) && plain != "ENUM" && plain != "SET"
     }
 
     /// `o (x) MATCH FULL ON DELETE SET NULL ON UPDATE CASCADE`: what happens to rows says nothing of the column.
@@ -270,7 +305,7 @@ extension DDLParser {
     private func finish(_ column: inout ColumnDefinition) {
         if column.charset == "binary" {
             // Text of bytes is bytes.
-            switch column.typeName {
+            switch ColumnTypes.plain(column.typeName) {
             case "CHAR", "CHARACTER": retype(&column, "BINARY")
             case "VARCHAR": retype(&column, "VARBINARY")
             case "TINYTEXT": retype(&column, "TINYBLOB")
@@ -280,7 +315,7 @@ extension DDLParser {
             default: break
             }
         }
-        if !ColumnTypes.text.contains(column.typeName) { column.charset = nil }
+        if !ColumnTypes.text.contains(ColumnTypes.plain(column.typeName)) { column.charset = nil }
         // A column that may be NULL is NULL where nothing else is said.
         if column.isOptional, !column.hasDefault { column.hasDefault = true }
     }

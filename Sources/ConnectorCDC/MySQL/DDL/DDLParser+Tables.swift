@@ -52,7 +52,8 @@ extension DDLParser {
         let column = try columnDefinition(try name(), table, isKey: &isKey, isUnique: &isUnique)
         table.columns.append(column)
         if isKey { setPrimaryKey([column.name], &table) }
-        if isUnique { uniqueKeys.append([column.name]) }
+        // As the original: such a column is the key even where it may be NULL.
+        if isUnique, table.primaryKey.isEmpty { table.primaryKey = [column.name] }
     }
 
     /// A key, index, constraint or period among the columns.

@@ -1,5 +1,6 @@
 internal import Bytes
 internal import ConnectCore
+internal import SQLTypes
 
 extension ReaderContext: CapturedTables {
     var tableIDs: [TableID] { catalog.ids }
@@ -15,6 +16,53 @@ extension MySQLServer: SnapshotConnection {
     static func name(_ table: TableID) -> String { table.sql }
     static func identifier(_ name: String) -> String { sqlIdentifier(name) }
     static func text(_ text: String) -> String { sqlText(text) }
+
+    static func literal(
+        _ cell: Cell, _ column: ColumnDefinition, _ codec: ColumnCodec
+    ) throws(ConnectError) -> String? {
+        switch cell {
+        case .null: return "NULL"
+        case .integer(let value):
+            switch codec.kind {
+            case .unsignedDecimal: return String(UInt64(bitPattern: value))
+            // Events may have it as a negative number.
+            case .int64(bits: 64, _) where column.typeName.contains("UNSIGNED"):
+                return String(UInt64(bitPattern: value))
+            case .year: return String(value == 0 ? 0 : value)
+            case .int16, .int32, .int64:
+                return try codec.value(cell, isStreaming: true).integer.map(String.init)
+            default: return String(value)
+            }
+        case .float(let value): return "\(value)"
+        case .double(let value): return "\(value)"
+        case .decimal(let value): return value.description
+        case .date(let year, let month, let day): return "'\(year)-\(month)-\(day)'"
+        case .time(let microseconds):
+            let (seconds, rest) = microseconds.magnitude.quotientAndRemainder(dividingBy: 1_000_000)
+            return
+                "'\(microseconds < 0 ? "-" : "")\(seconds / 3600):\(seconds / 60 % 60):\(seconds % 60).\(digits(rest))'"
+        case .dateTime(let year, let month, let day, let microseconds):
+            let (seconds, rest) = microseconds.magnitude.quotientAndRemainder(dividingBy: 1_000_000)
+            return "'\(year)-\(month)-\(day) \(seconds / 3600):\(seconds / 60 % 60):\(seconds % 60).\(digits(rest))'"
+        // The session's time zone is UTC.
+        case .timestamp(let seconds, let microseconds):
+            return "FROM_UNIXTIME(\(seconds).\(digits(UInt64(clamping: microseconds))))"
+        case .zeroTimestamp: return "'0000-00-00 00:00:00'"
+        case .bytes(let bytes):
+            switch codec.kind {
+            case .text: return sqlText(try codec.value(cell, isStreaming: true).string ?? "")
+            case .binary, .bits, .boolean, .flag: return literal(bytes, codec)
+            default: return nil
+            }
+        default: return nil
+        }
+    }
+
+    /// A fraction of a second's six digits.
+    private static func digits(_ microseconds: UInt64) -> String {
+        let text = String(microseconds)
+        return String(repeating: "0", count: max(0, 6 - text.utf8.count)) + text
+    }
 
     func execute(_ sql: String) throws { try connection.execute(sql) }
 

@@ -31,12 +31,16 @@ struct Snapshot {
             position = try place()
             try connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         }
+        context.notify(Notification(aggregate: .initial, kind: .started), offset: offset(position))
         let tables = try definitions(position)
         if isLocked, config.locking == .minimal {
             try connection.execute("UNLOCK TABLES")
             isLocked = false
         }
         if hasData { try rows(tables, position) }
+        context.notify(Notification(aggregate: .initial, kind: .completed), offset: offset(position, isCompleted: true))
+        // The snapshot is one transaction for workers that let connectors say where they end.
+        try context.flush(endsTransaction: true)
         do throws(MySQLError) {
             if isLocked { try connection.execute("UNLOCK TABLES") }
             try connection.execute("COMMIT")
@@ -230,7 +234,9 @@ struct Snapshot {
         var source = context.source()
         source.setPlace(file: position.file, position: position.position)
         source.setGTID(position.gtids.isEmpty ? nil : position.gtids.text)
-        let rows = SnapshotRows(context, offset: offset(position))
+        let begun = offset(position)
+        let captured = context.filters.inOrderOfPatterns(context.tableIDs.filter { context.filters.isCaptured($0) })
+        let rows = SnapshotRows(context, offset: begun)
         for (index, table) in tables.enumerated() {
             guard let events = context.events(of: table), !events.columns.isEmpty || events.keySchema != nil else {
                 continue
@@ -238,11 +244,17 @@ struct Snapshot {
             source.setTable(table.database, table.table)
             let clock = wallClockNanoseconds()
             source.setTime(microseconds: clock / 1000, nanoseconds: clock)
-            let table = SnapshotTable(events: events, overrides: config.properties)
-            try rows.read(events, source: source, isFirst: index == 0) { try table.forEachRow(connection, $0) }
+            let select = SnapshotTable(events: events, overrides: config.properties)
+            context.notify(.inProgress(table, of: tables), offset: begun)
+            var rowCount: Int64 = 0
+            try rows.read(events, source: source, isFirst: index == 0) { take in
+                try select.forEachRow(connection) { cells, byteCount in
+                    rowCount += 1
+                    try take(cells, byteCount)
+                }
+            }
+            context.notify(.scanned(table, rowCount: rowCount, of: captured), offset: begun)
         }
         try rows.finish(offset: offset(position, isCompleted: true))
-        // The snapshot is one transaction for workers that let connectors say where they end.
-        try context.flush(endsTransaction: true)
     }
 }

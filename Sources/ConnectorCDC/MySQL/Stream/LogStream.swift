@@ -219,11 +219,39 @@ final class LogStream {
                 own.setPlace(file: file, position: header.position)
                 own.setRow(0)
                 own.setQuery(nil)
+                own.setThread(nil)
                 try incremental.runBlocking(source: own, offset: position.offset, end: behind.offset)
                 position = behind
             }
-            try incremental.proceed()
-            position.incremental = incremental.entries
+            try proceed(incremental)
+        }
+    }
+
+    private func proceed(_ incremental: IncrementalSnapshot<MySQLServer>) throws {
+        let position = position
+        try incremental.proceed { entries in
+            var behind = position
+            behind.incremental = entries
+            return behind.offset
+        }
+        self.position.incremental = incremental.entries
+        try context.flush(offset: self.position.offset, endsTransaction: true)
+    }
+
+    /// Signals that did not come by the table, between groups.
+    func takeSignals(_ inbox: SignalInbox) throws {
+        guard !groupIsOpen, !isSkipping, passedUntil == nil, !inbox.isEmpty, let incremental else { return }
+        for signal in inbox.takeAll() {
+            try self.signal(signal.id, signal.type, signal.data, isOuter: true)
+            context.setSignalMark(signal.nextOffset)
+            if incremental.hasBlocking {
+                let offset = position.offset
+                var own = ownSource(position)
+                own.setThread(nil)
+                try incremental.runBlocking(source: own, offset: offset, end: offset)
+            }
+            // As with the original, rows are read before the next signal counts.
+            try proceed(incremental)
         }
     }
 
@@ -501,14 +529,22 @@ final class LogStream {
             texts.append(value.string ?? value.integer.map(String.init) ?? "")
         }
         guard texts.count >= 2 else { return }
-        let position = position
+        try signal(texts[0], texts[1], texts.count > 2 ? texts[2] : "", isOuter: false)
+    }
+
+    private func ownSource(_ position: LogPosition) -> SourceInfo {
         var own = source
         own.setPlace(file: position.file, position: position.position)
         own.setRow(0)
         own.setQuery(nil)
+        return own
+    }
+
+    private func signal(_ id: String, _ type: String, _ data: String, isOuter: Bool) throws {
+        let position = position
         try incremental?.signal(
-            id: texts[0], type: texts[1], data: texts.count > 2 ? texts[2] : "",
-            place: position.file + ":\(position.position)", source: own
+            id: id, type: type, data: data, place: position.file + ":\(position.position)",
+            source: ownSource(position), isOuter: isOuter
         ) { entries in
             var behind = position
             behind.incremental = entries

@@ -5,9 +5,10 @@ enum MySQLTask {
     static func make(
         _ config: MySQLConfig, _ context: any SourceTaskContext, version: String, clusters: CDCPlugin.ClusterProvider?
     ) -> CDCSourceTask {
-        CDCSourceTask(config.shared, context) { (start) async throws(ConnectError) in
+        CDCSourceTask(config.shared, context, clusters: clusters) { (start) async throws(ConnectError) in
             let reader = SourceReader(
-                config, queue: start.queue, version: version, writings: start.writings, log: start.log)
+                config, queue: start.queue, inbox: start.inbox, version: version, writings: start.writings,
+                log: start.log)
             // The history is handed to the one thread that uses it.
             nonisolated(unsafe) let history = try await makeHistory(config, clusters)
             return CDCSourceTask.Reading(reader: reader) { reader.run(from: start.offset, history: history) }

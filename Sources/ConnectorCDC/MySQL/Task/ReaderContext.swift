@@ -89,7 +89,14 @@ final class ReaderContext: RecordOutput {
         if !records.isEmpty { try history.append(records) }
         for (change, record) in zip(kept.filter { if case .truncate = $0 { false } else { true } }, records) {
             guard config.hasSchemaChanges, isTold(change) else { continue }
-            tell(record, [change], source, offset)
+            if isOfIndex(ddl) {
+                // As with the original: an index says nothing of a table.
+                var plain = record
+                plain.database = ""
+                tell(plain, [], source, offset, table: "")
+            } else {
+                tell(record, [change], source, offset)
+            }
         }
         return changes
     }
@@ -119,18 +126,37 @@ final class ReaderContext: RecordOutput {
         return change.database.map { filters.isCaptured(database: $0) } ?? true
     }
 
+    private static func firstWords(_ ddl: String) -> [String] {
+        DDLLexer.tokens(of: ddl).prefix(5).map { $0.kind == .word ? $0.upper : "" }
+    }
+
+    private func isOfIndex(_ ddl: String) -> Bool {
+        let words = Self.firstWords(ddl)
+        guard let first = words.first, ["CREATE", "DROP"].contains(first) else { return false }
+        return words.dropFirst().prefix(4).first { ["INDEX", "TABLE", "TABLES", "DATABASE", "SCHEMA"].contains($0) }
+            == "INDEX"
+    }
+
     /// Statements about several tables are told one by one.
     private func text(_ change: DDLChange, _ ddl: String, _ count: Int) -> String {
-        if case .drop(let table) = change { return "DROP TABLE \(table.sql)" }
+        if case .drop(let table) = change {
+            let words = Self.firstWords(ddl)
+            let isOfTables = words.contains("TABLE") || words.contains("TABLES")
+            return "DROP TABLE \(isOfTables && words.contains("EXISTS") ? "IF EXISTS " : "")\(table.sql)"
+        }
         if case .alter(let table, let previous?) = change, count > 1 {
             return "RENAME TABLE \(previous.sql) TO \(table.id.sql)"
         }
         return ddl
     }
 
-    func tell(_ record: SchemaHistoryRecord, _ changes: [DDLChange], _ source: SourceInfo, _ offset: ConnectMap) {
+    /// - Parameter table: the one that the event names; nil: that of the first change.
+    func tell(
+        _ record: SchemaHistoryRecord, _ changes: [DDLChange], _ source: SourceInfo, _ offset: ConnectMap,
+        table: String? = nil
+    ) {
         var source = source
-        source.setTable(record.database, changes.first?.table?.table)
+        source.setTable(record.database, table ?? changes.first?.table?.table)
         add(
             ConnectRecord(
                 topic: config.prefix, partition: 0,

@@ -6,6 +6,7 @@ internal import Synchronization
 final class SourceReader: SourceReading {
     private let config: MySQLConfig
     private let queue: RecordQueue
+    private let inbox: SignalInbox
     private let version: String
     private let writings: RecordWritings
     private let log: @Sendable (TaskLogLevel, String) -> Void
@@ -14,11 +15,12 @@ final class SourceReader: SourceReading {
     private let handles = Mutex<[SocketHandle]>([])
 
     init(
-        _ config: MySQLConfig, queue: RecordQueue, version: String, writings: @escaping RecordWritings,
-        log: @escaping @Sendable (TaskLogLevel, String) -> Void
+        _ config: MySQLConfig, queue: RecordQueue, inbox: SignalInbox, version: String,
+        writings: @escaping RecordWritings, log: @escaping @Sendable (TaskLogLevel, String) -> Void
     ) {
         self.config = config
         self.queue = queue
+        self.inbox = inbox
         self.version = version
         self.writings = writings
         self.log = log
@@ -68,7 +70,10 @@ final class SourceReader: SourceReading {
         }
         var position: LogPosition
         switch plan {
-        case .stream(let place): position = place
+        case .stream(let place):
+            position = place
+            context.notify(Notification(aggregate: .initial, kind: .skipped), offset: place.offset)
+            try context.flush(endsTransaction: true)
         case .snapshot(let hasData):
             var triesSnapshotAgain = false
             position = try retries.insisting("The snapshot") {
@@ -104,6 +109,7 @@ final class SourceReader: SourceReading {
                 stream = next
                 while let packet = try server.connection.nextPacket() {
                     try next.read(packet)
+                    try next.takeSignals(inbox)
                     if failureCount > 0 { failureCount = 0 }
                 }
                 if queue.isStopped { throw StopError() }
@@ -146,7 +152,9 @@ final class SourceReader: SourceReading {
         let checksum = try server.variable("binlog_checksum") ?? "NONE"
         try connection.execute("SET @master_binlog_checksum=\(sqlText(checksum))")
         if !server.isMariaDB { try connection.execute("SET @source_binlog_checksum=\(sqlText(checksum))") }
-        let silence = Int64(config.silenceSeconds) * 1_000_000_000
+        var silence = Int64(config.silenceSeconds) * 1_000_000_000
+        // Signals are looked at with each packet: heartbeats come while there is nothing else.
+        if config.hasOuterSignals { silence = min(silence, 500_000_000) }
         try connection.execute("SET @master_heartbeat_period=\(max(1_000_000, silence / 2))")
         if !server.isMariaDB { try connection.execute("SET @source_heartbeat_period=\(max(1_000_000, silence / 2))") }
         if server.isMariaDB { try connection.execute("SET @mariadb_slave_capability=4") }
@@ -161,10 +169,17 @@ final class SourceReader: SourceReading {
         {
             usesGTIDs = false
         }
+        if let reselection = config.shared.reselection {
+            context.completion = try Reselector(reselection, context) { [self] in
+                let server = try connect(readTimeout: 600)
+                try server.normalise(config)
+                return server
+            }
+        }
         // A request has 32 bits for the place: files that are longer are read from their beginning.
         let isFar = position.position > Int64(UInt32.max)
         let incremental =
-            config.signalTable == nil
+            config.signalTable == nil && !config.hasOuterSignals
             ? nil
             : IncrementalSnapshot(context, entries: position.incremental) { [self] in
                 let server = try connect(readTimeout: 600)

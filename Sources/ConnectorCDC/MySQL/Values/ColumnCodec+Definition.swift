@@ -4,12 +4,12 @@ internal import SQLTypes
 /// From a column's definition to its codec and schema.
 extension ColumnCodec {
     static let point = ConnectSchema(
-        .structure, name: "io.debezium.data.geometry.Point", version: 1,
+        .structure, name: "io.debezium.data.geometry.Point", version: 1, doc: "Geometry (POINT)",
         fields: [
             .init("x", .float64), .init("y", .float64), .init("wkb", .optionalBytes), .init("srid", .optionalInt32),
         ])
     static let geometry = ConnectSchema(
-        .structure, name: "io.debezium.data.geometry.Geometry", version: 1,
+        .structure, name: "io.debezium.data.geometry.Geometry", version: 1, doc: "Geometry",
         fields: [.init("wkb", .bytes), .init("srid", .optionalInt32)])
 
     /// - Parameters:
@@ -22,7 +22,8 @@ extension ColumnCodec {
     ) {
         let own = Self.shape(column, modes)
         let (kind, plain) = conversion.flatMap { Self.converted(own, column, $0) } ?? own
-        let bare = plain.with(isOptional: column.isOptional, doc: .some(doc), parameters: plain.parameters + added)
+        let bare = plain.with(
+            isOptional: column.isOptional, doc: .some(doc ?? plain.doc), parameters: plain.parameters + added)
         let codec = ColumnCodec(
             kind: kind, schema: bare, isOptional: column.isOptional, times: modes.times, name: column.name)
         let schema = Self.defaultValue(column, codec).map { bare.with(defaultValue: .some($0)) } ?? bare
@@ -36,7 +37,7 @@ extension ColumnCodec {
     private static func shape(_ column: ColumnDefinition, _ modes: HandlingModes) -> (Kind, ConnectSchema) {
         let words = column.typeName.split(separator: " ").map(String.init)
         let isUnsigned = words.contains("UNSIGNED")
-        let base = words.filter { $0 != "UNSIGNED" && $0 != "ZEROFILL" }.joined(separator: " ")
+        let base = ColumnTypes.plain(column.typeName)
         switch base {
         case "BIT":
             let bits = column.length ?? 1
@@ -57,7 +58,9 @@ extension ColumnCodec {
         case "BIGINT", "INT8":
             if isUnsigned, modes.bigIntegers == .precise { return (.unsignedDecimal, decimal(20, 0)) }
             return (.int64(bits: 64, isUnsigned: false), .int64)
-        case "FLOAT", "FLOAT4":
+        // As the original has that name.
+        case "FLOAT4": return (.float64(isSingle: true), .float64)
+        case "FLOAT":
             return column.scale == nil && (column.length ?? 0) <= 24
                 ? (.float32, .float32) : (.float64(isSingle: (column.length ?? 0) <= 24), .float64)
         case "REAL": return (.float32, .float32)

@@ -53,7 +53,9 @@ struct PostgresConfig: Sendable {
     init(_ given: [String: String]) throws(ConnectError) {
         let properties = PostgresOptions.modern(given)
         let values = try PostgresOptions.definition().parse(properties)
-        shared = EventOptions(connector: Self.connector, properties: properties, values: values)
+        var shared = EventOptions(connector: Self.connector, properties: properties, values: values)
+        try shared.complete()
+        self.shared = shared
         try EventOptions.checkReadOnly(properties)
         database = values.text("database.dbname") ?? ""
         address = Self.address(values)
@@ -120,6 +122,8 @@ struct PostgresConfig: Sendable {
         modes.intervals = mode("interval.handling.mode", .numeric)
         modes.moneyFractionDigits = Int(values.integer("money.fraction.digits") ?? 2)
         modes.includesUnknown = values.flag("include.unknown.datatypes")
+        let conversions = values.originals["event.converting.failure.handling.mode"]?.trimmingSpaces.lowercased()
+        modes.failsOnConversion = conversions == "fail"
         modes.placeholder = values.text("unavailable.value.placeholder") ?? modes.placeholder
         return modes
     }

@@ -60,7 +60,7 @@ struct PostgresCatalog {
             let isGenerated = !(row[5] ?? "").isEmpty
             let column = column(
                 name, type, modifier, isOptional: row[4] != "t", expression: isGenerated ? nil : row[6],
-                comment: row[7])
+                comment: row[7], isOfLog: false)
             made[relation, default: PostgresTable(definition: TableDefinition(id: table.id), columns: [])]
                 .definition.columns.append(column)
             made[relation]?.columns.append(PostgresTable.Column(type: type, modifier: modifier))
@@ -86,9 +86,12 @@ struct PostgresCatalog {
         }
     }
 
-    /// - Parameter expression: the default's; nil for none.
+    /// - Parameters:
+    ///   - expression: the default's; nil for none.
+    ///   - isOfLog: JDBC's catalog and the log have other sizes for numbers without any.
     func column(
-        _ name: String, _ oid: UInt32, _ modifier: Int32, isOptional: Bool, expression: String?, comment: String?
+        _ name: String, _ oid: UInt32, _ modifier: Int32, isOptional: Bool, expression: String?, comment: String?,
+        isOfLog: Bool
     ) -> ColumnDefinition {
         let resolved = types.resolved(oid, modifier)
         var typeName = types[oid]?.name ?? ""
@@ -104,9 +107,11 @@ struct PostgresCatalog {
         let isText = ["bpchar", "varchar", "text", "name", "char", "citext"].contains(resolved?.type.name ?? "")
         // Of an array JDBC tells what its elements have.
         let sized = resolved.flatMap { types[$0.type.element] } ?? resolved?.type
+        let isUnsized = !isOfLog && resolved?.type.name == "numeric" && (resolved?.modifier ?? -1) < 0
         return ColumnDefinition(
             name: name, typeName: typeName.uppercased(), jdbcType: isText ? 12 : 1111,
-            length: sized?.length(resolved?.modifier ?? -1), scale: sized?.scale(resolved?.modifier ?? -1),
+            length: isUnsized ? 0 : sized?.length(resolved?.modifier ?? -1),
+            scale: isUnsized ? nil : sized?.scale(resolved?.modifier ?? -1),
             isOptional: isOptional, comment: comment, hasDefault: expression != nil, defaultExpression: expression)
     }
 
@@ -122,7 +127,7 @@ struct PostgresCatalog {
             table.definition.columns.append(
                 self.column(
                     column.name, column.type, column.modifier, isOptional: known?.isOptional ?? true,
-                    expression: known?.defaultExpression, comment: known?.comment))
+                    expression: known?.defaultExpression, comment: known?.comment, isOfLog: true))
             table.columns.append(
                 PostgresTable.Column(type: column.type, modifier: column.modifier, isIdentity: column.isIdentity))
         }

@@ -9,6 +9,15 @@ extension PostgresServer: SnapshotConnection {
     static func identifier(_ name: String) -> String { postgresIdentifier(name) }
     static func text(_ text: String) -> String { postgresText(text) }
 
+    static func literal(_ cell: Cell, _ column: ColumnDefinition, _ codec: ColumnCodec) -> String? {
+        switch cell {
+        // It takes the type of what it is compared with.
+        case .bytes(let bytes): postgresText(String(decoding: bytes, as: UTF8.self))
+        case .null: "NULL"
+        default: nil
+        }
+    }
+
     func execute(_ sql: String) throws { try connection.execute(sql) }
 
     func beginSnapshot() throws {

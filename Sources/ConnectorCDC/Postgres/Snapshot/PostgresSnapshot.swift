@@ -31,7 +31,11 @@ struct PostgresSnapshot {
                 "LOCK TABLE \(tables.map(\.postgres).joined(separator: ", ")) IN ACCESS SHARE MODE")
         }
         let position = try place()
-        try rows(try ordered(tables.filter { context.filters.isInSnapshot($0) }), position)
+        context.notify(
+            Notification(aggregate: .initial, kind: .started), offset: offset(position, isCompleted: false))
+        try rows(
+            try ordered(tables.filter { context.filters.isInSnapshot($0) }),
+            of: context.filters.inOrderOfPatterns(tables), position)
         do throws(PostgresError) {
             try connection.execute("COMMIT")
         } catch {
@@ -94,13 +98,14 @@ struct PostgresSnapshot {
         }
     }
 
-    private func rows(_ tables: [TableID], _ position: PostgresPosition) throws {
+    private func rows(_ tables: [TableID], of captured: [TableID], _ position: PostgresPosition) throws {
         var source = context.source()
         source.setPlace(position.lsn, lastCommit: nil)
         source.setTransaction(position.transaction)
         let clock = wallClockNanoseconds()
         source.setTime(microseconds: clock / 1000)
-        let rows = SnapshotRows(context, offset: offset(position, isCompleted: false))
+        let begun = offset(position, isCompleted: false)
+        let rows = SnapshotRows(context, offset: begun)
         var isFirst = true
         for id in tables {
             if context.queue.isStopped { throw StopError() }
@@ -109,10 +114,20 @@ struct PostgresSnapshot {
             }
             source.setTable(schema: id.database, id.table)
             let table = PostgresRows(events: events, own: config.properties[PostgresRows.override(of: id)])
-            try rows.read(events, source: source, isFirst: isFirst) { try table.forEachRow(connection, $0) }
+            context.notify(.inProgress(id, of: tables), offset: begun)
+            var rowCount: Int64 = 0
+            try rows.read(events, source: source, isFirst: isFirst) { take in
+                try table.forEachRow(connection) { cells, byteCount in
+                    rowCount += 1
+                    try take(cells, byteCount)
+                }
+            }
             isFirst = false
+            context.notify(.scanned(id, rowCount: rowCount, of: captured), offset: begun)
         }
         try rows.finish(offset: offset(position, isCompleted: true))
+        context.notify(
+            Notification(aggregate: .initial, kind: .completed), offset: offset(position, isCompleted: true))
         // The snapshot is one transaction for workers that let connectors say where they end.
         try context.flush(offset: offset(position, isCompleted: true), endsTransaction: true)
     }

@@ -7,6 +7,8 @@ internal import ConnectCore
 struct PostgresPosition: Sendable, Hashable {
     /// Behind the last commit, or at the last message outside of transactions.
     var commitLSN: Lsn
+    /// Behind the last commit that the log has told, which events show; nil when none has been told.
+    var lastCommit: Lsn?
     /// Of the last change.
     var lsn: Lsn
     var transaction: Int64?
@@ -37,6 +39,8 @@ struct PostgresPosition: Sendable, Hashable {
         self.lsn = lsn
         // Snapshots of the original have only their own place.
         commitLSN = place("lsn_commit") ?? lsn
+        // 0: none has been told.
+        lastCommit = place("lsn_last_commit").map { $0.rawValue == 0 ? nil : $0 } ?? place("lsn_commit")
         transaction = offset["txId"]?.integer
         microseconds = offset["ts_usec"]?.integer ?? 0
         messageType = offset["messageType"]?.string
@@ -61,6 +65,7 @@ struct PostgresPosition: Sendable, Hashable {
         map["lsn_proc"] = .int64(lsn.number)
         if let messageType { map["messageType"] = .string(messageType) }
         map["lsn_commit"] = .int64(commitLSN.number)
+        if lastCommit != commitLSN { map["lsn_last_commit"] = .int64(lastCommit?.number ?? 0) }
         map["lsn"] = .int64(lsn.number)
         if let transaction { map["txId"] = .int64(transaction) }
         map["ts_usec"] = .int64(microseconds)

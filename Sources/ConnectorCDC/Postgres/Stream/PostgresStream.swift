@@ -181,6 +181,7 @@ final class PostgresStream {
         position.openCommit = nil
         position.rowCount = 0
         position.processedLSN = nil
+        position.lastCommit = endLSN
         position.messageType = "COMMIT"
         let end = position
         // Until their rows are there, a start reads the signals of blocking snapshots again.
@@ -208,8 +209,36 @@ final class PostgresStream {
                 try incremental.runBlocking(source: own, offset: behind, end: end.offset)
                 position = end
             }
-            try incremental.proceed()
-            position.incremental = incremental.entries
+            try proceed(incremental)
+        }
+    }
+
+    private func proceed(_ incremental: IncrementalSnapshot<PostgresServer>) throws {
+        let position = position
+        try incremental.proceed { entries in
+            var behind = position
+            behind.incremental = entries
+            return behind.offset
+        }
+        self.position.incremental = incremental.entries
+        try context.flush(offset: self.position.offset, endsTransaction: true)
+    }
+
+    /// Signals that did not come by the table, between transactions.
+    func takeSignals(_ inbox: SignalInbox) throws {
+        guard transaction == nil, !inbox.isEmpty, let incremental else { return }
+        for signal in inbox.takeAll() {
+            try self.signal(signal.id, signal.type, signal.data, isOuter: true)
+            context.setSignalMark(signal.nextOffset)
+            if incremental.hasBlocking {
+                var own = source
+                own.setPlace(position.lsn, lastCommit: position.lastCommit)
+                own.setTransaction(position.transaction)
+                let offset = position.offset
+                try incremental.runBlocking(source: own, offset: offset, end: offset)
+            }
+            // As with the original, rows are read before the next signal counts.
+            try proceed(incremental)
         }
     }
 
@@ -271,7 +300,7 @@ final class PostgresStream {
 
     /// Sets the place of a change that is being made an event.
     private func place(_ relation: Relation, at lsn: Lsn, _ type: String) {
-        source.setPlace(lsn, lastCommit: position.commitLSN)
+        source.setPlace(lsn, lastCommit: position.lastCommit)
         source.setTable(schema: relation.id.database, relation.id.table)
         metadata?.id = "\(transaction?.id ?? 0):\(lsn.number)"
         position.lsn = lsn
@@ -362,13 +391,14 @@ final class PostgresStream {
                     || (lsn == position.commitLSN && position.messageType != PostgresPosition.message)
             else { return }
             position.commitLSN = lsn
+            position.lastCommit = lsn
             source.setTransaction(nil)
         }
         position.lsn = lsn
         position.messageType = PostgresPosition.message
         position.rowCount = transaction?.count ?? 0
         guard messages.wants(prefix) else { return }
-        source.setPlace(lsn, lastCommit: position.commitLSN)
+        source.setPlace(lsn, lastCommit: position.lastCommit)
         source.setTable(schema: "", "")
         if isTransactional {
             metadata?.id = "\(transaction?.id ?? 0):\(lsn.number)"
@@ -379,7 +409,7 @@ final class PostgresStream {
                 prefix, content, source: source,
                 transaction: isTransactional ? metadata?.block(MessageEvents.collection) : nil,
                 origin: .source(partition: context.partition, offset: position.offset),
-                headers: context.headers), byteCount: content.count + 500)
+                headers: []), byteCount: content.count + 500)
         if isTransactional {
             try flushIfFull()
         } else {
@@ -392,19 +422,23 @@ final class PostgresStream {
 
     /// A row of the signal table: id, type and data.
     private func signal(_ relation: Relation, _ cells: [Cell]) throws {
-        guard let incremental, let events = relation.events else { return }
+        guard let events = relation.events else { return }
         var texts: [String] = []
         for column in events.columns.prefix(3) {
             let value = try column.codec.value(cells[column.index], isStreaming: true)
             texts.append(value.string ?? value.integer.map(String.init) ?? "")
         }
         guard let id = texts.first else { return }
+        try signal(id, texts.count > 1 ? texts[1] : "", texts.count > 2 ? texts[2] : "", isOuter: false)
+    }
+
+    private func signal(_ id: String, _ type: String, _ data: String, isOuter: Bool) throws {
+        guard let incremental else { return }
         let position = position
         var own = source
-        own.setPlace(position.lsn, lastCommit: position.commitLSN)
+        own.setPlace(position.lsn, lastCommit: position.lastCommit)
         try incremental.signal(
-            id: id, type: texts.count > 1 ? texts[1] : "", data: texts.count > 2 ? texts[2] : "",
-            place: position.lsn.description, source: own
+            id: id, type: type, data: data, place: position.lsn.description, source: own, isOuter: isOuter
         ) { entries in
             var behind = position
             behind.incremental = entries

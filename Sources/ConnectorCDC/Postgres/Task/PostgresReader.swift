@@ -14,6 +14,7 @@ final class PostgresReader: SourceReading {
 
     private let config: PostgresConfig
     private let queue: RecordQueue
+    private let inbox: SignalInbox
     private let version: String
     private let writings: RecordWritings
     private let log: @Sendable (TaskLogLevel, String) -> Void
@@ -24,6 +25,7 @@ final class PostgresReader: SourceReading {
         self.config = config
         self.version = version
         queue = start.queue
+        inbox = start.inbox
         writings = start.writings
         log = start.log
         retries = Retries(options: config.shared, reconnects: true, queue: start.queue, log: start.log)
@@ -109,12 +111,15 @@ final class PostgresReader: SourceReading {
                         if let position {
                             // The last run may have ended before the server heard of it.
                             if let offset { committed(offset) }
+                            try skipped(context, position)
                             return position
                         }
                         let log = try PostgresLog(config, handle: handle())
                         let made = try log.createSlot()
                         self.log(.info, "the replication slot '\(config.slot)' was made at \(made.place)")
-                        return PostgresPosition(at: made.place)
+                        let position = PostgresPosition(at: made.place)
+                        try skipped(context, position)
+                        return position
                     case .snapshot(let slot):
                         // Rows of a try that failed would come twice.
                         if triesSnapshotAgain { try context.takeBack() }
@@ -127,6 +132,12 @@ final class PostgresReader: SourceReading {
         guard config.snapshotMode.streams else { return }
         if hasSnapshot, config.streamingDelay > .zero, !queue.sleep(config.streamingDelay) { throw StopError() }
         try stream(context, &position)
+    }
+
+    /// Tells that no snapshot is taken.
+    private func skipped(_ context: PostgresContext, _ position: PostgresPosition) throws {
+        context.notify(Notification(aggregate: .initial, kind: .skipped), offset: position.offset)
+        try context.flush(endsTransaction: true)
     }
 
     private func snapshot(
@@ -224,9 +235,12 @@ final class PostgresReader: SourceReading {
         let log = try PostgresLog(config, handle: handle())
         try log.start(at: position.commitLSN)
         let incremental =
-            config.signalTable == nil
+            config.signalTable == nil && !config.hasOuterSignals
             ? nil
             : IncrementalSnapshot(context, entries: position.incremental) { [self] in try connect() }
+        if let reselection = config.shared.reselection {
+            context.completion = try Reselector(reselection, context) { [self] in try connect() }
+        }
         let stream = try PostgresStream(context, position: position, incremental: incremental) {
             PostgresCatalog(connection: server.connection, types: context.types)
         }
@@ -259,6 +273,7 @@ final class PostgresReader: SourceReading {
             let before = stream.messageCount
             wantsAnswer = try log.connection.nextMessage(waiting: 250) { try stream.read($0) } ?? false
             if stream.messageCount > before { onMessage() }
+            try stream.takeSignals(inbox)
             // The clock is looked at now and then only while messages come one after the other.
             guard wantsAnswer || stream.messageCount == before || stream.messageCount % 256 == 0 else { continue }
             let now = ContinuousClock.now

@@ -30,6 +30,8 @@ enum PostgresDefault {
         if type.name == "bool", text.lowercased() != "true", text.lowercased() != "false", text != "t", text != "f" {
             return nil
         }
+        // As with the original.
+        if type.name == "timestamptz", text == "infinity" || text == "-infinity" { return nil }
         let made: ConnectValue?
         do {
             made = try Array(text.utf8).withUnsafeBytes {

@@ -14,6 +14,8 @@ struct PostgresModes: Sendable, Hashable {
     var hstores = HStores.json
     var intervals = Intervals.numeric
     var moneyFractionDigits = 2
+    /// `event.converting.failure.handling.mode=fail`: values that the modes cannot express end the task.
+    var failsOnConversion = false
     /// Values of types that are not known are bytes; otherwise their columns are left out.
     var includesUnknown = false
     /// Stands for a long value that an update left as it was.

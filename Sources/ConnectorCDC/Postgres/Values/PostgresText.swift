@@ -177,6 +177,32 @@ enum PostgresText {
 
     // MARK: Compound values
 
+    /// How many arrays there are in `{{1,2},{3,4}}`; nil for an array without any inside.
+    static func nestedCount(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        var at = bytes.startIndex
+        if bytes.first == UInt8(ascii: "[") {
+            guard let sign = bytes.firstIndex(of: UInt8(ascii: "=")) else { return nil }
+            at = sign + 1
+        }
+        guard at + 1 < bytes.count, bytes[at] == UInt8(ascii: "{"), bytes[at + 1] == UInt8(ascii: "{") else {
+            return nil
+        }
+        var (count, depth, isQuoted) = (0, 0, false)
+        while at < bytes.count {
+            switch bytes[at] {
+            case UInt8(ascii: "\\"): at += 1
+            case UInt8(ascii: "\""): isQuoted.toggle()
+            case UInt8(ascii: "{") where !isQuoted:
+                if depth == 1 { count += 1 }
+                depth += 1
+            case UInt8(ascii: "}") where !isQuoted: depth -= 1
+            default: break
+            }
+            at += 1
+        }
+        return count
+    }
+
     /// The elements of `{1,NULL,"a b"}`; nil for what is no array or has arrays inside.
     static func array(_ bytes: UnsafeRawBufferPointer) -> [[UInt8]?]? {
         var at = bytes.startIndex

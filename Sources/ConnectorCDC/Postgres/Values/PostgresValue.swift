@@ -71,10 +71,13 @@ final class PostgresValue: Sendable {
             if case .name = kind, isStreaming {
                 return modes.includesUnknown ? .string(Self.text(bytes)) : missing()
             }
-            // An array with arrays inside has no schema: as with the original it is NULL.
             if case .array(let element) = kind {
+                // Arrays inside have no schema: as with the original they are NULL.
+                if let count = PostgresText.nestedCount(bytes) {
+                    return .array([ConnectValue](repeating: .null, count: count))
+                }
                 guard let elements = PostgresText.array(bytes) else { return missing() }
-                return try array(elements, element, isStreaming)
+                return try array(elements, element, isStreaming) ?? missing()
             }
             // Places are of 16 bits in the original's schema; pgvector has vectors with a thousand million of them.
             if case .sparseVector = kind, let count = Self.dimensionCount(bytes), count > Int(Int16.max) {
@@ -100,9 +103,10 @@ final class PostgresValue: Sendable {
 
     private static func text(_ bytes: UnsafeRawBufferPointer) -> String { String(decoding: bytes, as: UTF8.self) }
 
+    /// nil where an element cannot be expressed.
     private func array(
         _ elements: [[UInt8]?], _ element: PostgresValue, _ isStreaming: Bool
-    ) throws(ConnectError) -> ConnectValue {
+    ) throws(ConnectError) -> ConnectValue? {
         var values: [ConnectValue] = []
         values.reserveCapacity(elements.count)
         for bytes in elements {
@@ -116,6 +120,10 @@ final class PostgresValue: Sendable {
                         try element.value(.bytes($0), isOptional: true, fallback: nil, isStreaming: isStreaming)
                     })
             } catch { throw error as? ConnectError ?? .data("\(error)") }
+            switch element.kind {
+            case .numeric, .variableNumeric: if values.last?.isNull ?? false { return nil }
+            default: break
+            }
         }
         return .array(values)
     }
@@ -216,9 +224,12 @@ final class PostgresValue: Sendable {
             case .string: return .string(special.0)
             case .double: return .float64(special.1)
             case .precise:
-                throw .data(
+                let message =
                     "Column '\(name)' has the value \(text), which decimal.handling.mode=precise cannot express. Set "
-                        + "decimal.handling.mode to string or double")
+                    + "decimal.handling.mode to string or double"
+                guard !modes.failsOnConversion else { throw .data(message) }
+                warning?.tell(message + ". It is NULL")
+                return .null
             }
         }
         return SQLDecimal(utf8: Array(bytes)).map { decimal($0) }
