@@ -20,6 +20,16 @@ import Testing
             (["bigQueryEndpoint": ""], ["keyfile"]), (["enableBatchLoad": "t"], ["enableBatchLoad"]),
             (["enableBatchLoad": ""], []), (["upsertEnabled": "true"], ["upsertEnabled"]),
             (["deleteEnabled": "true"], ["deleteEnabled"]), (["useStorageWriteApi": "true"], ["useStorageWriteApi"]),
+            (["upsertEnabled": "true", "kafkaKeyFieldName": "k"], []),
+            (["deleteEnabled": "true", "kafkaKeyFieldName": "k"], []),
+            (["deleteEnabled": "true", "kafkaKeyFieldName": "k", "mergeIntervalMs": "-1"], ["deleteEnabled"]),
+            (
+                [
+                    "deleteEnabled": "true", "kafkaKeyFieldName": "k", "mergeIntervalMs": "-1",
+                    "mergeRecordsThreshold": "9",
+                ], []
+            ),
+            (["upsertEnabled": "false", "mergeIntervalMs": "-1"], []),
             (["enableBatchMode": "true"], ["enableBatchMode"]),
             (["useCredentialsProjectId": "true"], ["useCredentialsProjectId"]),
             (["schemaRetriever": "com.example.Mine"], ["schemaRetriever"]),
