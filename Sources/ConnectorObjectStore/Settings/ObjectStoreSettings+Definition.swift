@@ -69,6 +69,10 @@ extension ObjectStoreSettings {
             "rotate.schedule.interval.ms", .long, number(-1), .medium,
             "Completes objects at these times of the clock, in milliseconds; they may then not be the same in a second run."
         )
+        add(
+            "append.late.data", .boolean, no, .low,
+            "With folders by time: whether a record that is earlier than the first one of the open objects goes where these "
+                + "are, instead of into a folder of its own.")
         add("schema.cache.size", .int, number(1000), .low, "Taken.")
         add("retry.backoff.ms", .long, number(5000), .low, "How long to wait when the store fails.", .atLeast(0))
         add("shutdown.timeout.ms", .long, number(3000), .medium, "Taken.")

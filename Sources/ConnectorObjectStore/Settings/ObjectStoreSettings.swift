@@ -43,6 +43,10 @@ struct ObjectStoreSettings: Sendable {
     var keys: Companion?
     var headers: Companion?
     var onNull: OnNull
+    /// Whether records without a value that are passed over are told of.
+    var reportsNulls: Bool
+    /// Whether late records go into the folder at hand.
+    var appendsLateData: Bool
     var tombstonePartition: String
     /// nil: objects are not tagged.
     var tags: [(name: String, value: String)]?
@@ -72,6 +76,8 @@ struct ObjectStoreSettings: Sendable {
         self.compatibility = compatibility
         onNull = OnNull(rawValue: word("behavior.on.null.values")) ?? .fail
         tombstonePartition = values.text("tombstone.encoded.partition") ?? "tombstone"
+        reportsNulls = onNull == .ignore && ErrantRecords.areReported(by: properties)
+        appendsLateData = values.flag("append.late.data")
         retryBackoff = .milliseconds(number("retry.backoff.ms"))
 
         format = try Self.format("format.class", values)
@@ -96,7 +102,9 @@ struct ObjectStoreSettings: Sendable {
         schemaAffix = SchemaAffix(rawValue: word("s3.schema.partition.affix.type").uppercased()) ?? .none
         (partitioner, zone) = try Self.partitioner(values, extractor, directoryDelimiter, surroundings)
         // Without partitions by time, spans are counted by the records' own time: then a second run makes the same objects.
-        if case .byTime = partitioner {} else { extractor = .record }
+        // HDFS, which knows by its notes what is published, has the clock, as the original; so files of topics that rest
+        // become whole, too.
+        if case .byTime = partitioner {} else { extractor = flavour == .hdfs ? .wallclock : .record }
         if scheduledInterval != nil, values.text("timezone") == nil {
             throw .config("timezone", "", "timezone configuration must be set when using scheduled rotation.")
         }
