@@ -1,5 +1,6 @@
 import ConnectCore
 import Foundation
+import HTTPCalls
 import TestKit
 import Testing
 
@@ -94,7 +95,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: folder) }  // a leftover of a test
         let file = folder.appending(path: "application_default_credentials.json")
         func credentials(_ surroundings: [String: String]) throws -> String {
-            switch try Credentials.applicationDefault({ surroundings[$0] }) {
+            switch try GoogleCredentials.applicationDefault({ surroundings[$0] }) {
             case .serviceAccount(let email, _, let keyID, let url): "\(email) \(keyID ?? "") \(url)"
             case .user(let id, _, _, let url): "\(id) \(url)"
             case .machine(let host): host

@@ -9,7 +9,7 @@ import JSONFormat
 final class BigQueryClient: Sendable {
     private let settings: BigQuerySettings
     private let caller: HTTPCaller
-    private let tokens: AccessTokens?
+    private let tokens: GoogleTokens?
     private let attempts: Attempts
     private let now: @Sendable () -> Int64
     private let log: @Sendable (TaskLogLevel, String) -> Void
@@ -25,7 +25,9 @@ final class BigQueryClient: Sendable {
         self.log = log
         let caller = try HTTPCaller(settings.caller)
         self.caller = caller
-        tokens = settings.credentials.map { AccessTokens($0, caller) }
+        tokens = settings.credentials.map {
+            GoogleTokens($0, caller, scope: "https://www.googleapis.com/auth/bigquery", hint: "keyfile and keySource")
+        }
     }
 
     func close() async { await caller.close() }

@@ -43,7 +43,7 @@ struct BigQuerySettings: Sendable {
     /// Scheme, host and perhaps port; no slash at the end.
     var endpoint: String
     /// nil: requests go without.
-    var credentials: Credentials?
+    var credentials: GoogleCredentials?
     var sanitizesTopics: Bool
     var sanitizesFields: Bool
     /// By topic; nil where there is no map.
@@ -182,7 +182,7 @@ struct BigQuerySettings: Sendable {
 
     private static func credentials(
         _ values: ConfigValues, isOptional: Bool, _ surroundings: (String) -> String?
-    ) throws(ConnectError) -> Credentials? {
+    ) throws(ConnectError) -> GoogleCredentials? {
         let key = values.text("keyfile")
         switch values.string("keySource") {
         case "APPLICATION_DEFAULT":
@@ -190,7 +190,7 @@ struct BigQuerySettings: Sendable {
                 throw .config(
                     "keyfile", "[hidden]", "keyfile should not be provided if keySource is APPLICATION_DEFAULT")
             }
-            return try Credentials.applicationDefault(surroundings)
+            return try GoogleCredentials.applicationDefault(surroundings)
         case let source:
             guard let key else {
                 if isOptional { return nil }
@@ -200,7 +200,8 @@ struct BigQuerySettings: Sendable {
                         + "keySource=APPLICATION_DEFAULT takes the worker's own credentials")
             }
             return source == "JSON"
-                ? try Credentials(json: Array(key.utf8), place: "keyfile") : try Credentials(file: key)
+                ? try GoogleCredentials(json: Array(key.utf8), place: "keyfile")
+                : try GoogleCredentials(file: key, option: "keyfile")
         }
     }
 

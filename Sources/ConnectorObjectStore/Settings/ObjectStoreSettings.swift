@@ -10,6 +10,7 @@ struct ObjectStoreSettings: Sendable {
 
     enum Target: Sendable {
         case s3(S3Client.Settings)
+        case gcs(GCSClient.Settings)
         /// An absolute path.
         case folder(String)
         /// The second is the folder of notes, from the root.
@@ -81,7 +82,7 @@ struct ObjectStoreSettings: Sendable {
         retryBackoff = .milliseconds(number("retry.backoff.ms"))
 
         format = try Self.format("format.class", values)
-        formatOptions = try Self.formatOptions(values)
+        formatOptions = try Self.formatOptions(values, flavour == .gcs ? "gcs." : "s3.")
         keys =
             values.flag("store.kafka.keys")
             ? Companion(format: try Self.format("keys.format.class", values), suffix: ".keys") : nil
@@ -124,7 +125,10 @@ struct ObjectStoreSettings: Sendable {
 
     static func simple(_ className: String) -> String { className.split(separator: ".").last.map(String.init) ?? "" }
 
-    private static func formatOptions(_ values: ConfigValues) throws(ConnectError) -> FormatOptions {
+    /// - Parameter prefix: of the options that say how objects are compressed.
+    private static func formatOptions(
+        _ values: ConfigValues, _ prefix: String
+    ) throws(ConnectError) -> FormatOptions {
         var options = FormatOptions()
         guard let avroCodec = AvroContainer.Codec(rawValue: values.string("avro.codec") ?? "null") else {
             throw .config("avro.codec", values.string("avro.codec"), nil)
@@ -136,8 +140,8 @@ struct ObjectStoreSettings: Sendable {
             throw .config("parquet.codec", values.string("parquet.codec"), nil)
         }
         options.parquetCodec = parquetCodec
-        if (values.string("s3.compression.type") ?? "none").lowercased() == "gzip" {
-            options.gzipLevel = Int(values.integer("s3.compression.level") ?? -1)
+        if (values.string(prefix + "compression.type") ?? "none").lowercased() == "gzip" {
+            options.gzipLevel = Int(values.integer(prefix + "compression.level") ?? -1)
         }
         options.bytesExtension = values.string("format.bytearray.extension") ?? ".bin"
         // Options are trimmed, and this one is mostly white space: what was written counts.
