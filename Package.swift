@@ -210,8 +210,8 @@ let package = Package(
         target(
             "HTTPCalls",
             [
-                "Bytes", "Security", "ConnectCore", "JSONFormat", "JSONCalls", asyncHTTPClient, crypto, cryptoExtras,
-                nio, nioHTTP1, nioSSL,
+                "Bytes", "Environment", "Security", "ConnectCore", "JSONFormat", "JSONCalls", asyncHTTPClient, crypto,
+                cryptoExtras, nio, nioHTTP1, nioSSL,
             ]),
         target("ConnectorHTTP", ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"]),
         target("ConnectorSearch", ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"]),

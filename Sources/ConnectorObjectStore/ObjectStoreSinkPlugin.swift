@@ -1,12 +1,12 @@
 package import ConnectCore
 
-/// The sink of S3, of folders laid out the same way, and of HDFS: objects of many records in JSON, Avro, Parquet or bytes.
+/// The sink of S3, of Google Cloud Storage, of folders laid out the same way, and of HDFS: objects of many records in JSON, Avro, Parquet or bytes.
 ///
 /// Exactly once where objects are cut by what the records say (their number, their own time): a second writing of the same
 /// records gives objects with the same names and bytes, and offsets are committed behind complete objects only. At least
 /// once with times of the clock.
 package struct ObjectStoreSinkPlugin: SinkPlugin {
-    package enum Flavour: Sendable { case s3, folder, hdfs }
+    package enum Flavour: Sendable { case s3, gcs, folder, hdfs }
 
     static let s3ClassName = "io.confluent.connect.s3.S3SinkConnector"
 
@@ -23,6 +23,7 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
     package var classNames: [String] {
         switch flavour {
         case .s3: [Self.s3ClassName, "S3Sink"]
+        case .gcs: ["io.confluent.connect.gcs.GcsSinkConnector", "GcsSink"]
         case .folder: ["swiftwater.connect.FileStoreSinkConnector", "FileStoreSink"]
         case .hdfs:
             [
@@ -42,7 +43,13 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
             let option = error.message.firstRange(of: "for configuration ").map { found in
                 String(error.message[found.upperBound...].prefix { $0 != ":" && $0 != " " })
             }
-            return [ConfigProblem(option ?? (flavour == .hdfs ? "hdfs.url" : "store.url"), error.message)]
+            let place =
+                switch flavour {
+                case .hdfs: "hdfs.url"
+                case .gcs: "gcs.credentials.path"
+                case .s3, .folder: "store.url"
+                }
+            return [ConfigProblem(option ?? place, error.message)]
         }
     }
 
@@ -74,6 +81,10 @@ package struct ObjectStoreSinkPlugin: SinkPlugin {
             store = S3Store(
                 client: try S3Client(
                     s3, pause, now: { [context] in context.now }, log: { [context] in context.log($0, $1) }))
+        case .gcs(let gcs):
+            store = GCSStore(
+                client: try GCSClient(
+                    gcs, pause, now: { [context] in context.now }, log: { [context] in context.log($0, $1) }))
         case .hdfs(let hdfs, let notes):
             store = HDFSStore(
                 try WebHDFSClient(hdfs, pause, log: { [context] in context.log($0, $1) }),

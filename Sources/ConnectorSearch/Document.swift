@@ -153,7 +153,8 @@ struct DocumentMaker: Sendable {
         var time: JSONValue? = stream.timestampFields.isEmpty ? record.timestamp.map { .number($0) } : nil
         for field in stream.timestampFields {
             if let value = payload[field] {
-                time = value
+                // As a text, also where the field is a number: so does the original.
+                time = .string(Self.plainText(value))
                 break
             }
         }
@@ -215,6 +216,12 @@ struct DocumentMaker: Sendable {
                 ]))
         }
         return .array(elements)
+    }
+
+    /// What Jackson's `asText` gives: nothing for objects and arrays.
+    private static func plainText(_ value: JSONValue) -> String {
+        if let text = value.text { return text }
+        return value.members != nil || value.elements != nil ? "" : String(decoding: value.bytes, as: UTF8.self)
     }
 
     private static func number(_ value: Double) -> JSONValue {

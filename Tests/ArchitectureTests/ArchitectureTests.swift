@@ -91,8 +91,8 @@ private let allowed: [String: Set<String>] = [
     "ConnectorFile": ["Environment", "ConnectCore", "NIOPosix"],
     "ConnectorSyslog": ["Environment", "SQLTypes", "ConnectCore", "NIOCore", "NIOPosix", "NIOSSL"],
     "HTTPCalls": [
-        "Bytes", "Security", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto", "CryptoExtras",
-        "NIOCore", "NIOHTTP1", "NIOSSL",
+        "Bytes", "Environment", "Security", "ConnectCore", "JSONFormat", "JSONCalls", "AsyncHTTPClient", "Crypto",
+        "CryptoExtras", "NIOCore", "NIOHTTP1", "NIOSSL",
     ],
     "ConnectorHTTP": ["Bytes", "JSONFormat", "Patterns", "ConnectCore", "HTTPCalls"],
     "ConnectorSearch": ["Bytes", "JSONFormat", "SQLTypes", "ConnectCore", "HTTPCalls"],

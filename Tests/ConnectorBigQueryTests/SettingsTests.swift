@@ -1,5 +1,6 @@
 import ConnectCore
 import Foundation
+import HTTPCalls
 import TestKit
 import Testing
 
@@ -20,6 +21,16 @@ import Testing
             (["bigQueryEndpoint": ""], ["keyfile"]), (["enableBatchLoad": "t"], ["enableBatchLoad"]),
             (["enableBatchLoad": ""], []), (["upsertEnabled": "true"], ["upsertEnabled"]),
             (["deleteEnabled": "true"], ["deleteEnabled"]), (["useStorageWriteApi": "true"], ["useStorageWriteApi"]),
+            (["upsertEnabled": "true", "kafkaKeyFieldName": "k"], []),
+            (["deleteEnabled": "true", "kafkaKeyFieldName": "k"], []),
+            (["deleteEnabled": "true", "kafkaKeyFieldName": "k", "mergeIntervalMs": "-1"], ["deleteEnabled"]),
+            (
+                [
+                    "deleteEnabled": "true", "kafkaKeyFieldName": "k", "mergeIntervalMs": "-1",
+                    "mergeRecordsThreshold": "9",
+                ], []
+            ),
+            (["upsertEnabled": "false", "mergeIntervalMs": "-1"], []),
             (["enableBatchMode": "true"], ["enableBatchMode"]),
             (["useCredentialsProjectId": "true"], ["useCredentialsProjectId"]),
             (["schemaRetriever": "com.example.Mine"], ["schemaRetriever"]),
@@ -84,7 +95,7 @@ import Testing
         defer { try? FileManager.default.removeItem(at: folder) }  // a leftover of a test
         let file = folder.appending(path: "application_default_credentials.json")
         func credentials(_ surroundings: [String: String]) throws -> String {
-            switch try Credentials.applicationDefault({ surroundings[$0] }) {
+            switch try GoogleCredentials.applicationDefault({ surroundings[$0] }) {
             case .serviceAccount(let email, _, let keyID, let url): "\(email) \(keyID ?? "") \(url)"
             case .user(let id, _, _, let url): "\(id) \(url)"
             case .machine(let host): host

@@ -38,8 +38,11 @@ final class SinkContext: SinkTaskContext {
     }
 
     func log(_ level: TaskLogLevel, _ message: @autoclosure () -> String) {}
-    /// 2026-11-27T00:00:00Z
-    var now: Int64 { 1_795_737_600_000 }
+    /// 2026-11-27T00:00:00Z, and what has passed since.
+    var now: Int64 { 1_795_737_600_000 + passed.withLock { $0 } }
+    private let passed = Mutex<Int64>(0)
+
+    func pass(millis: Int64) { passed.withLock { $0 += millis } }
 
     var refused: [Int64?] { reported.withLock { $0.map(\.record.kafkaOffset) } }
     var words: [String] { reported.withLock { $0.map(\.error.message) } }
@@ -82,6 +85,14 @@ final class TableServer: Sendable {
     private let state = Mutex(State())
     var requests: [Request] { state.withLock { $0.requests } }
     var lines: [String] { requests.map(\.line) }
+    /// Statements, without those that clear what was merged.
+    var merges: [String] {
+        requests.filter { $0.line.hasSuffix("/queries") }.compactMap { $0.json?["query"]?.text }
+            .filter { $0.hasPrefix("MERGE") }
+    }
+    var tableNames: [String] {
+        state.withLock { $0.tables.keys.map { String($0.split(separator: "/").last ?? "") }.sorted() }
+    }
     var inserts: [Request] { requests.filter { $0.line.hasSuffix("/insertAll") } }
 
     static let tables = "/bigquery/v2/projects/p/datasets/d/tables"
@@ -138,9 +149,13 @@ final class TableServer: Sendable {
             if key.hasSuffix("/insertAll") { key.removeLast("/insertAll".count) }
             key = key.replacing("%24", with: "$")
             if let dollar = key.firstIndex(of: "$") { key = String(key[..<dollar]) }
+            if path.hasSuffix("/queries") { return (200, #"{"jobComplete":true,"numDmlAffectedRows":"0"}"#) }
             guard let table = state.tables[key] else { return Self.error(404, "notFound", "Not found: Table p:d.t") }
             switch method {
             case "GET": return (200, String(decoding: table.bytes, as: UTF8.self))
+            case "DELETE":
+                state.tables[key] = nil
+                return (204, "")
             case "PATCH":
                 var members = table.members ?? []
                 for (name, value) in request.json?.members ?? [] {
@@ -160,7 +175,7 @@ final class TableServer: Sendable {
         let loops = HTTPLoops()
         let server = TableServer()
         var router = HTTPRouter(errors: .errorCode)
-        let methods: [HTTPRequest.Method] = [.get, .post, .patch]
+        let methods: [HTTPRequest.Method] = [.get, .post, .patch, .delete]
         for method in methods {
             router.on(method, "/{path*}") { call in
                 let text = method == .get ? "" : String(buffer: try await call.bytes())

@@ -209,6 +209,72 @@ import Testing
         await sink.task.stop()
     }
 
+    /// As in the original's `TopicPartitionWriter`: a record in another folder ends the objects at hand, unless late ones
+    /// are appended to these.
+    @Test(
+        arguments: [
+            (
+                [:],
+                [
+                    "0/t+0+0000000000": "01", "1/t+0+0000000002": "2", "0/t+0+0000000003": "3", "1/t+0+0000000004": "4",
+                    "2/t+0+0000000005": "5", "0/t+0+0000000006": "6",
+                ]
+            ),
+            (
+                ["append.late.data": "true"],
+                ["0/t+0+0000000000": "01", "1/t+0+0000000002": "234", "2/t+0+0000000005": "56"]
+            ),
+            (
+                ["rotate.interval.ms": "-1"],
+                ["0/t+0+0000000000": "0136", "1/t+0+0000000002": "24", "2/t+0+0000000005": "5"]
+            ),
+            (
+                ["append.late.data": "true", "rotate.interval.ms": "-1"],
+                ["0/t+0+0000000000": "01", "1/t+0+0000000002": "234", "2/t+0+0000000005": "56"]
+            ),
+        ] as [([String: String], [String: String])])
+    func `records that come late`(properties: [String: String], expected: [String: String]) async throws {
+        let disk = SimulatedDisk(seed: 1)
+        let sink = try await FolderTask(
+            disk,
+            [
+                "flush.size": "7", "partitioner.class": "TimeBasedPartitioner", "partition.duration.ms": "1000",
+                "path.format": "s", "locale": "en", "timezone": "UTC", "timestamp.extractor": "Record",
+                "rotate.interval.ms": "5000",
+            ].merging(properties) { $1 })
+        let times: [Int64] = [500, 600, 1500, 400, 1600, 2000, 300]
+        try await sink.task.put(numbered(0..<7) { times[Int($0)] })
+        let late: [Int64] = [9000, 9001, 9002, 9003, 9004, 9005, 9006]
+        try await sink.task.put(
+            late.enumerated().map {
+                sinkRecord(object([("n", .int64(7))]), offset: Int64(7 + $0.offset), timestamp: $0.element)
+            })
+        var found: [String: String] = [:]
+        for (name, bytes) in try files(disk, "/lake") where !name.hasPrefix("topics/t/9/") {
+            let lines = String(decoding: bytes, as: UTF8.self).filter(\.isNumber)
+            found[name.replacing("topics/t/", with: "").replacing(".json", with: "")] = lines
+        }
+        #expect(found == expected)
+        await sink.task.stop()
+    }
+
+    @Test func `records without a value that are passed over are told of`() async throws {
+        for (properties, count) in [
+            ([:], 0), (["errors.tolerance": "all"], 0),
+            (["errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dead"], 1),
+        ] as [([String: String], Int)] {
+            let sink = try await FolderTask(
+                SimulatedDisk(seed: 1), ["behavior.on.null.values": "ignore"].merging(properties) { $1 },
+                context: SinkContext(isTolerant: true))
+            try await sink.task.put([sinkRecord(.null, offset: 0)])
+            #expect(
+                sink.context.reported.withLock { $0.map(\.message) }
+                    == Array(repeating: "Skipping null value record.", count: count))
+            #expect(try await sink.offset() == 1)
+            await sink.task.stop()
+        }
+    }
+
     @Test func `a changed schema begins a new object`() async throws {
         let disk = SimulatedDisk(seed: 1)
         let one = ConnectSchema.structure([.init("a", .int32)], name: "r")

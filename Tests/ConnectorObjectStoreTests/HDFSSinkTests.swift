@@ -54,6 +54,22 @@ import Testing
         }
     }
 
+    /// By the clock, as in the original, where partitions are not by time: also when nothing more comes.
+    @Test func `files become whole after a time`() async throws {
+        try await HDFSServer.run { url, server in
+            let context = SinkContext()
+            let task = try await made(url, ["rotate.interval.ms": "60000", "flush.size": "1000"], context)
+            try await task.put(numbered(0..<2))
+            context.set(context.now + 59_999)
+            try await task.put([])
+            #expect(numbers(server).isEmpty)
+            context.set(context.now + 1)
+            try await task.put([])
+            #expect(numbers(server) == lines(0..<2))
+            await task.stop()
+        }
+    }
+
     @Test func `what is committed leaves no note behind`() async throws {
         try await HDFSServer.run { url, server in
             let task = try await made(url)

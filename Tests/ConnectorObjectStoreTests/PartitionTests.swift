@@ -68,11 +68,12 @@ import Testing
     @Test func `fields and their kinds`() throws {
         let schema = ConnectSchema.structure([
             .init("country", .string), .init("n", .int32), .init("ok", .boolean),
-            .init("in", .structure([.init("x", .int64)])), .init("d", .float64),
+            .init("in", .structure([.init("x", .int64)])), .init("d", .float64), .init("none", .optionalString),
+            .init("no", .optionalInt64),
         ])
         let inner = ConnectStruct(schema.fields[3].schema, values: [.int64(7)])
         let value = ConnectStruct(
-            schema, values: [.string("AT"), .int32(4), .boolean(true), .structure(inner), .float64(1)])
+            schema, values: [.string("AT"), .int32(4), .boolean(true), .structure(inner), .float64(1), .null, .null])
         let record = sinkRecord(.structure(value), schema, offset: 1, partition: 3)
         let path = { (fields: [String]) in
             try Partitioner.byField(fields).path(record, delimiter: "/", millis: nil)
@@ -80,18 +81,25 @@ import Testing
         #expect(try path(["country"]) == "country=AT")
         #expect(try path(["n", "ok", "in.x"]) == "n=4/ok=true/in.x=7")
         #expect(try Partitioner.byPartition.path(record, delimiter: "/", millis: nil) == "partition=3")
+        #expect(try path(["none"]) == "none=null")
+        #expect(throws: ConnectError.self) { try path(["no"]) }
         #expect(throws: ConnectError.self) { try path(["d"]) }
         #expect(throws: ConnectError.self) { try path(["missing"]) }
     }
 
     @Test func `times of records`() throws {
         let fields: [(ConnectValue, Int64?)] = [
-            (.int64(5), 5), (.instant(6), 6), (.string("1970-01-01T00:00:01Z"), 1000), (.float64(1), nil), (.null, nil),
+            (.int64(5), 5), (.instant(6), 6), (.string("1970-01-01T00:00:01Z"), 1000), (.float64(1.9), 1),
+            (.float64(.nan), nil), (.null, nil),
         ]
         for (value, millis) in fields {
             let record = sinkRecord(object([("ts", value)]), offset: 0)
             #expect((try? TimestampExtractor.field("ts").millis(record, now: 1)) == millis)
         }
+        // With a schema it has to be a whole one.
+        let schema = ConnectSchema.structure([.init("ts", .float64)])
+        let fraction = sinkRecord(.structure(ConnectStruct(schema, values: [.float64(1)])), schema, offset: 0)
+        #expect(throws: ConnectError.self) { try TimestampExtractor.field("ts").millis(fraction, now: 1) }
         let bare = sinkRecord(.null, offset: 0, timestamp: nil)
         #expect(throws: ConnectError.self) { try TimestampExtractor.record.millis(bare, now: 1) }
         #expect(try TimestampExtractor.wallclock.millis(bare, now: 1) == 1)

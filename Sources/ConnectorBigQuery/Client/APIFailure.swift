@@ -26,7 +26,9 @@ struct APIFailure: Sendable {
     var isPassing: Bool {
         status == 429 || status >= 500
             || status == 403 && ["quotaExceeded", "rateLimitExceeded", "backendError"].contains(reason)
-            || status == 400 && ["jobBackendError", "jobInternalError"].contains(reason)
+            || status == 400
+                && (["jobBackendError", "jobInternalError"].contains(reason)
+                    || message.hasPrefix("Could not serialize access to"))
     }
 
     /// The table is not there, or not yet. A dataset that is not there is another matter.

@@ -9,7 +9,7 @@ import JSONFormat
 final class BigQueryClient: Sendable {
     private let settings: BigQuerySettings
     private let caller: HTTPCaller
-    private let tokens: AccessTokens?
+    private let tokens: GoogleTokens?
     private let attempts: Attempts
     private let now: @Sendable () -> Int64
     private let log: @Sendable (TaskLogLevel, String) -> Void
@@ -25,7 +25,9 @@ final class BigQueryClient: Sendable {
         self.log = log
         let caller = try HTTPCaller(settings.caller)
         self.caller = caller
-        tokens = settings.credentials.map { AccessTokens($0, caller) }
+        tokens = settings.credentials.map {
+            GoogleTokens($0, caller, scope: "https://www.googleapis.com/auth/bigquery", hint: "keyfile and keySource")
+        }
     }
 
     func close() async { await caller.close() }
@@ -68,6 +70,70 @@ final class BigQueryClient: Sendable {
         try await send("POST", path(name, decorator: decorator) + "/insertAll", body)
     }
 
+    /// Takes a table away; one that is not there is none.
+    func delete(_ name: TableName) async throws(ConnectError) {
+        let response = try await send("DELETE", path(name))
+        guard !response.isSuccess, response.status != 404 else { return }
+        throw ConnectError(.connect, "\(name) cannot be deleted: \(explained(APIFailure(response), name))")
+    }
+
+    /// A query that runs.
+    struct Job: Sendable, Hashable {
+        var id: String
+        /// Where, for jobs are found by both.
+        var location: String?
+    }
+
+    enum QueryResult: Sendable {
+        case done
+        case running(Job)
+        case failed(APIFailure)
+    }
+
+    /// Runs a statement, and waits for it for a short time.
+    ///
+    /// - Parameter isTriedOnce: a failure that may pass is one like any other.
+    func query(_ statement: String, isTriedOnce: Bool = false) async throws(ConnectError) -> QueryResult {
+        let body = JSONValue.object([
+            ("query", .string(statement)), ("useLegacySql", .bool(false)), ("timeoutMs", .number(Self.queryMillis)),
+        ])
+        return try Self.result(try await send("POST", queriesPath, body.bytes, isTriedOnce: isTriedOnce))
+    }
+
+    /// What has become of a query.
+    func result(_ job: Job) async throws(ConnectError) -> QueryResult {
+        var path = queriesPath + "/\(PercentEncoding.encoded(job.id))?maxResults=0&timeoutMs=\(Self.queryMillis)"
+        if let location = job.location { path += "&location=" + PercentEncoding.encoded(location) }
+        return try Self.result(try await send("GET", path))
+    }
+
+    /// So long the answer waits for the query's end: a task that is to stop waits for it.
+    private static let queryMillis: Int64 = 2000
+
+    private var queriesPath: String { "/bigquery/v2/projects/\(PercentEncoding.encoded(settings.project))/queries" }
+
+    private static func result(_ response: HTTPCaller.Response) throws(ConnectError) -> QueryResult {
+        guard response.isSuccess else { return .failed(APIFailure(response)) }
+        guard let json = JSONValue.parse(response.body), let isComplete = json["jobComplete"]?.flag else {
+            throw ConnectError(
+                .connect, "the answer to a query is none of BigQuery's: is bigQueryEndpoint the address of its API?")
+        }
+        if isComplete {
+            // A statement that succeeded says how many rows it changed; others are errors 400, but not everywhere.
+            if json["numDmlAffectedRows"] == nil, let error = json["errors"]?.elements?.first {
+                var failure = APIFailure(response)
+                failure.reason = error["reason"]?.text ?? ""
+                failure.message = error["message"]?.text ?? ""
+                return .failed(failure)
+            }
+            return .done
+        }
+        guard let id = json["jobReference"]?["jobId"]?.text else {
+            throw ConnectError(.connect, "a query that runs has no jobId")
+        }
+        return .running(Job(id: id, location: json["jobReference"]?["location"]?.text))
+    }
+
     func explained(_ failure: APIFailure, _ name: TableName) -> String {
         var text = failure.description
         if failure.status == 404, !failure.isMissingTable {
@@ -98,7 +164,8 @@ final class BigQueryClient: Sendable {
     /// - Returns: an answer that trying again would not change.
     /// - Throws: `.retriable` for all others, and notes when to try again; `.connect` for credentials that are refused.
     private func send(
-        _ method: String, _ path: String, _ body: [UInt8]? = nil, headers: [(name: String, value: String)] = []
+        _ method: String, _ path: String, _ body: [UInt8]? = nil, headers: [(name: String, value: String)] = [],
+        isTriedOnce: Bool = false
     ) async throws(ConnectError) -> HTTPCaller.Response {
         let url = settings.endpoint + path
         let request = method + " " + path
@@ -120,14 +187,14 @@ final class BigQueryClient: Sendable {
                     continue
                 }
                 let failure = APIFailure(response)
-                guard !response.isSuccess, failure.isPassing else {
+                guard !response.isSuccess, failure.isPassing, !isTriedOnce else {
                     attempts.succeed(request)
                     return response
                 }
                 reason = "\(settings.endpoint) answered \(failure.description)"
                 wait = response.retryAfter ?? .zero
             } catch {
-                guard error.isRetriable else { throw error }
+                guard error.isRetriable, !isTriedOnce else { throw error }
                 reason = error.message
             }
             let count = settings.usualRetryCount + settings.retryCount

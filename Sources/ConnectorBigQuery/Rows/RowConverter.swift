@@ -23,6 +23,50 @@ struct RowConverter: Sendable {
     func row(_ record: ConnectRecord, now: Int64) throws(ConnectError) -> [UInt8] {
         var writer = JSONWriter(byteCapacity: 256)
         writer.beginObject()
+        try valueMembers(record, now, to: &writer)
+        if let name = settings.keyField, try hasFields(record.key.schema) {
+            writer.name(shown(name))
+            writer.beginObject()
+            try members(record.key, except: [], to: &writer)
+            writer.endObject()
+        }
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// A row of an intermediate table.
+    ///
+    /// - Parameter seconds: since 1970, the time by which the destination is partitioned.
+    /// - Throws: `.data` for a record that makes none.
+    func row(
+        _ record: ConnectRecord, at place: MergeRounds.Place, now: Int64, seconds: Double
+    ) throws(ConnectError) -> [UInt8] {
+        var writer = JSONWriter(byteCapacity: 256)
+        writer.beginObject()
+        if !record.value.value.isNull {
+            writer.name(MergeQuery.value)
+            writer.beginObject()
+            try valueMembers(record, now, to: &writer)
+            writer.endObject()
+        }
+        writer.name(MergeQuery.key)
+        writer.beginObject()
+        try members(record.key, except: [], to: &writer)
+        writer.endObject()
+        writer.name(MergeQuery.iteration)
+        writer.integer(place.iteration)
+        writer.name(MergeQuery.partitionTime)
+        writer.double(seconds)
+        writer.name(MergeQuery.batchNumber)
+        writer.integer(place.batch)
+        writer.endObject()
+        return writer.bytes
+    }
+
+    /// What the value brings, and the column of its place.
+    private func valueMembers(
+        _ record: ConnectRecord, _ now: Int64, to writer: inout JSONWriter
+    ) throws(ConnectError) {
         try members(record.value, except: reserved, to: &writer)
         if let name = settings.dataField, case .sink(let topic, let partition, let offset, _) = record.origin {
             writer.name(shown(name))
@@ -37,14 +81,6 @@ struct RowConverter: Sendable {
             writer.double(Double(now) / 1000)
             writer.endObject()
         }
-        if let name = settings.keyField, try hasFields(record.key.schema) {
-            writer.name(shown(name))
-            writer.beginObject()
-            try members(record.key, except: [], to: &writer)
-            writer.endObject()
-        }
-        writer.endObject()
-        return writer.bytes
     }
 
     /// What a row is told apart by, for a while, when it comes twice. It is made of the place that the record was read from:

@@ -59,6 +59,17 @@ struct BigQueryField: Sendable, Equatable {
         "BIGDECIMAL": "BIGNUMERIC",
     ]
 
+    /// Without what belongs to the column rather than to its values: descriptions, policy tags, defaults.
+    var plain: BigQueryField {
+        var field = self
+        field.description = nil
+        field.others = others.filter { Self.ofValues.contains($0.name) }
+        field.fields = fields.map(\.plain)
+        return field
+    }
+
+    private static let ofValues: Set<String> = ["precision", "scale", "maxLength", "rangeElementType"]
+
     var json: JSONValue {
         var members: [(String, JSONValue)] = [
             ("name", .string(name)), ("type", .string(type)), ("mode", .string(mode.rawValue)),

@@ -7,6 +7,11 @@ struct TableName: Sendable, Hashable, CustomStringConvertible {
 
     var description: String { "table `\(dataset)`.`\(table)`" }
 
+    init(dataset: String, table: String) {
+        self.dataset = dataset
+        self.table = table
+    }
+
     /// The table of a topic: by the map, or by the topic's name, which may name a dataset, too: `dataset:table`.
     ///
     /// - Throws: `.connect` in the original's words for a topic with several colons.

@@ -73,11 +73,23 @@ extension BigQuerySettings {
             "allowSchemaUnionization", .boolean, flag(false), .medium,
             "Whether tables get the fields of all records at hand, and columns that records do not have become NULLABLE."
         )
-        add("upsertEnabled", .boolean, flag(false), .low, "Rows replaced by their keys: refused. Rows are appended.")
-        add("deleteEnabled", .boolean, flag(false), .low, "Rows deleted by records without a value: refused.")
-        add("intermediateTableSuffix", .string, text("tmp"), .low, "Taken without effect.", .notEmpty)
-        add("mergeIntervalMs", .long, number(60_000), .low, "Taken without effect.", positiveOrOff)
-        add("mergeRecordsThreshold", .long, number(-1), .low, "Taken without effect.", positiveOrOff)
+        add(
+            "upsertEnabled", .boolean, flag(false), .low,
+            "Whether a row replaces the one with the same key. Needs kafkaKeyFieldName. Rows go to an intermediate table and "
+                + "are merged from there.")
+        add(
+            "deleteEnabled", .boolean, flag(false), .low,
+            "Whether a record without a value deletes the rows with its key. Needs kafkaKeyFieldName.")
+        add(
+            "intermediateTableSuffix", .string, text("tmp"), .low,
+            "What intermediate tables are called: the table's name, this, the task's number and what makes it unique.",
+            .notEmpty)
+        add(
+            "mergeIntervalMs", .long, number(60_000), .low,
+            "How often rows are merged, in milliseconds; -1: by their number only.", positiveOrOff)
+        add(
+            "mergeRecordsThreshold", .long, number(-1), .low,
+            "After how many rows of an intermediate table they are merged; -1: by time only.", positiveOrOff)
         add(
             "threadPoolSize", .int, number(10), .medium, "How many requests of a task are under way at once.",
             .between(1, 1000))

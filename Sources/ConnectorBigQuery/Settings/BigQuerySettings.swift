@@ -19,6 +19,22 @@ struct BigQuerySettings: Sendable {
         var clustering: [String]
     }
 
+    /// Rows that replace and delete others by their keys.
+    struct Merging: Sendable {
+        var upserts: Bool
+        var deletes: Bool
+        /// The destination's column with the key, before it is sanitized.
+        var keyColumn: String
+        /// Of intermediate tables' names.
+        var suffix: String
+        /// Milliseconds; nil: only the number of rows counts.
+        var interval: Int64?
+        /// Rows of an intermediate table; nil: only the time counts.
+        var threshold: Int64?
+        /// Milliseconds after which rows that were streamed can be read, as in the original.
+        var wait: Int64 = 10_000
+    }
+
     /// Google's own.
     static let serviceURL = "https://bigquery.googleapis.com"
 
@@ -27,7 +43,7 @@ struct BigQuerySettings: Sendable {
     /// Scheme, host and perhaps port; no slash at the end.
     var endpoint: String
     /// nil: requests go without.
-    var credentials: Credentials?
+    var credentials: GoogleCredentials?
     var sanitizesTopics: Bool
     var sanitizesFields: Bool
     /// By topic; nil where there is no map.
@@ -42,6 +58,8 @@ struct BigQuerySettings: Sendable {
     var unites: Bool
     var hasDecorator: Bool
     var hasMessageTime: Bool
+    /// nil: rows are appended.
+    var merging: Merging?
     /// nil: new tables are not partitioned.
     var partitioning: Partitioning?
     var decimals: DecimalMode
@@ -65,7 +83,9 @@ struct BigQuerySettings: Sendable {
     var caller = HTTPCaller.Settings()
 
     /// Whether anything depends on what tables look like; without it rows are sent, and that is all.
-    var looksAtTables: Bool { createsTables || allowsNewFields || allowsRelaxation || hasDecorator }
+    var looksAtTables: Bool {
+        createsTables || allowsNewFields || allowsRelaxation || hasDecorator || merging != nil
+    }
 
     /// The column's name of a field's.
     func shown(_ name: String) -> String { sanitizesFields ? ColumnName.sanitized(name) : name }
@@ -101,6 +121,7 @@ struct BigQuerySettings: Sendable {
         unites = values.flag("allowSchemaUnionization")
         hasDecorator = values.flag("bigQueryPartitionDecorator")
         hasMessageTime = values.flag("bigQueryMessageTimePartitioning")
+        merging = try Self.merging(values)
         partitioning = try Self.partitioning(values)
         func mode(_ name: String) -> DecimalMode? { DecimalMode(rawValue: (values.string(name) ?? "").uppercased()) }
         decimals = mode("decimalHandlingMode") ?? .float
@@ -126,12 +147,6 @@ struct BigQuerySettings: Sendable {
             throw refuse(
                 "enableBatchLoad", "loading through Cloud Storage is not supported: leave it out, and rows are streamed"
             )
-        }
-        for option in ["upsertEnabled", "deleteEnabled"] where values.flag(option) {
-            throw refuse(
-                option,
-                "rows are appended only: leave it out, and have the last row of each key by a view over kafkaKeyFieldName and "
-                    + "kafkaDataFieldName")
         }
         for option in ["useStorageWriteApi", "enableBatchMode"] where values.flag(option) {
             throw refuse(
@@ -167,7 +182,7 @@ struct BigQuerySettings: Sendable {
 
     private static func credentials(
         _ values: ConfigValues, isOptional: Bool, _ surroundings: (String) -> String?
-    ) throws(ConnectError) -> Credentials? {
+    ) throws(ConnectError) -> GoogleCredentials? {
         let key = values.text("keyfile")
         switch values.string("keySource") {
         case "APPLICATION_DEFAULT":
@@ -175,7 +190,7 @@ struct BigQuerySettings: Sendable {
                 throw .config(
                     "keyfile", "[hidden]", "keyfile should not be provided if keySource is APPLICATION_DEFAULT")
             }
-            return try Credentials.applicationDefault(surroundings)
+            return try GoogleCredentials.applicationDefault(surroundings)
         case let source:
             guard let key else {
                 if isOptional { return nil }
@@ -185,8 +200,29 @@ struct BigQuerySettings: Sendable {
                         + "keySource=APPLICATION_DEFAULT takes the worker's own credentials")
             }
             return source == "JSON"
-                ? try Credentials(json: Array(key.utf8), place: "keyfile") : try Credentials(file: key)
+                ? try GoogleCredentials(json: Array(key.utf8), place: "keyfile")
+                : try GoogleCredentials(file: key, option: "keyfile")
         }
+    }
+
+    /// - Throws: `.config` in the words of the original's `UpsertDeleteValidator`.
+    private static func merging(_ values: ConfigValues) throws(ConnectError) -> Merging? {
+        let upserts = values.flag("upsertEnabled")
+        let deletes = values.flag("deleteEnabled")
+        guard upserts || deletes else { return nil }
+        let option = upserts ? "upsertEnabled" : "deleteEnabled"
+        func number(_ name: String) -> Int64? { values.integer(name).flatMap { $0 > 0 ? $0 : nil } }
+        let interval = number("mergeIntervalMs")
+        let threshold = number("mergeRecordsThreshold")
+        if interval == nil, threshold == nil {
+            throw .config(option, "true", "mergeIntervalMs and mergeRecordsThreshold cannot both be -1")
+        }
+        guard let key = values.text("kafkaKeyFieldName") else {
+            throw .config(option, "true", "kafkaKeyFieldName must be specified when \(option) is set to true")
+        }
+        return Merging(
+            upserts: upserts, deletes: deletes, keyColumn: key, suffix: values.text("intermediateTableSuffix") ?? "tmp",
+            interval: interval, threshold: threshold)
     }
 
     private static func partitioning(_ values: ConfigValues) throws(ConnectError) -> Partitioning? {

@@ -15,6 +15,8 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
     private var client: BigQueryClient?
     private var writer: RowWriter?
     private var tables: Tables?
+    /// nil: rows are appended.
+    private var merger: Merger?
     /// What is done of records that `put` has asked for again.
     private var done: Set<RecordPlace> = []
     /// How often in a row it has, after all attempts of a request.
@@ -35,13 +37,20 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         let log: @Sendable (TaskLogLevel, String) -> Void = { [context] in context.log($0, $1) }
         let client = try BigQueryClient(settings, attempts, now: { [context] in context.now }, log)
         self.client = client
-        tables = Tables(settings, client, log)
+        let tables = Tables(settings, client, log)
+        self.tables = tables
+        merger = settings.merging.map { merging in
+            Merger(
+                settings, merging, client, tables, task: context.identity.task, now: context.now, log)
+        }
         writer = RowWriter(settings: settings, client: client)
     }
 
     func put(_ records: [ConnectRecord]) async throws(ConnectError) {
         do throws(ConnectError) {
             try await write(records)
+            merger?.settle()
+            if try await merger?.advance(context.now) == true { context.requestCommit() }
         } catch {
             guard error.isRetriable else { throw error }
             if let pause = attempts.endRound() {
@@ -64,11 +73,19 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
     func close(_ partitions: [SinkPartition]) async {
         let gone = Set(partitions)
         done = done.filter { !gone.contains($0.topicPartition) }
+        await merger?.close(partitions)
     }
 
-    func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] { offsets }
+    func preCommit(_ offsets: [SinkPartition: Int64]) async throws(ConnectError) -> [SinkPartition: Int64] {
+        guard let merger else { return offsets }
+        var committable = offsets
+        for (partition, offset) in offsets { committable[partition] = merger.committable(partition, put: offset) }
+        return committable
+    }
 
     func stop() async {
+        await merger?.stop()
+        merger = nil
         await client?.close()
         client = nil
         writer = nil
@@ -81,14 +98,22 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         guard let writer, let tables else { throw ConnectError(.connect, "The task was not started") }
         var groups: [(target: RowTarget, rows: [Row])] = []
         for (name, records) in try named(records) {
-            if settings.looksAtTables { try await prepare(name, records, tables) }
+            let valued = merger == nil ? records : records.filter { !$0.value.value.isNull }
+            if valued.isEmpty, try await !tables.isThere(name) {
+                // Nothing is there that could be deleted.
+                for record in records { done.insert(RecordPlace(record)) }
+                continue
+            }
+            if settings.looksAtTables { try await prepare(name, valued, tables) }
             var places: [RowTarget: Int] = [:]
             for record in records {
                 do throws(ConnectError) {
                     let row = Row(
-                        record: record, insertID: RowConverter.insertID(record),
-                        json: try converter.row(record, now: context.now))
-                    let target = RowTarget(table: name, decorator: try decorator(record, name, tables))
+                        record: record, insertID: RowConverter.insertID(record), json: try json(record, name))
+                    let target =
+                        if let merger { RowTarget(table: name, intermediate: merger.intermediate(name)) } else {
+                            RowTarget(table: name, decorator: try decorator(record, name, tables))
+                        }
                     if let place = places[target] {
                         groups[place].rows.append(row)
                     } else {
@@ -101,10 +126,32 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 }
             }
             try await addColumns(&groups, places.values.sorted(), tables)
+            if let merger {
+                for place in places.values where !groups[place].rows.isEmpty {
+                    _ = try await merger.prepare(name, for: groups[place].rows.map(\.record))
+                }
+            }
         }
         let chunks = groups.flatMap { RowChunk.cut($0.rows, for: $0.target, settings) }
         try await send(chunks, writer, tables)
     }
+
+    private func json(_ record: ConnectRecord, _ name: TableName) throws(ConnectError) -> [UInt8] {
+        guard let merger else { return try converter.row(record, now: context.now) }
+        guard !record.key.value.isNull else {
+            throw .data("Record keys must be non-null when upsert/delete is enabled")
+        }
+        var seconds = Double(context.now) / 1000
+        if settings.hasDecorator, settings.hasMessageTime {
+            guard let time = record.timestamp else { throw Self.noTime }
+            seconds = Double(time) / 1000
+        }
+        return try converter.row(
+            record, at: merger.place(record, in: name), now: context.now, seconds: seconds)
+    }
+
+    private static let noTime = ConnectError.data(
+        "Message has no timestamp type, cannot use message timestamp to partition.")
 
     /// Records that are rows, by their tables, in the order in which tables come.
     private func named(
@@ -114,8 +161,9 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         var places: [TableName: Int] = [:]
         var names: [String: TableName] = [:]
         for record in records {
-            // Without a value there is no row, as the original has it.
-            if record.value.value.isNull || done.contains(RecordPlace(record)) { continue }
+            // Without a value there is no row, as the original has it, but for deletions.
+            if record.value.value.isNull, settings.merging?.deletes != true { continue }
+            if done.contains(RecordPlace(record)) { continue }
             let name: TableName
             if let known = names[record.topic] {
                 name = known
@@ -162,9 +210,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                     + "set bigQueryPartitionDecorator=false")
         }
         guard settings.hasMessageTime else { return ColumnTime.decorator(context.now) }
-        guard let time = record.timestamp else {
-            throw .data("Message has no timestamp type, cannot use message timestamp to partition.")
-        }
+        guard let time = record.timestamp else { throw Self.noTime }
         return ColumnTime.decorator(time)
     }
 
@@ -300,6 +346,8 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         case .failed(let failure):
             throw ConnectError(
                 .connect, "Failed to write to \(name): \(client?.explained(failure, name) ?? failure.description)")
+        case .missingTable(let failure) where chunk.target.intermediate != nil:
+            round.settle(chunk.rows, chunk.target, failure.description)
         case .missingTable(let failure):
             guard settings.createsTables else {
                 throw ConnectError(
@@ -388,8 +436,11 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         }
         let isChanged: Bool
         do throws(ConnectError) {
-            isChanged = try await tables.update(
+            let isOther = try await tables.update(
                 name, for: records, lacksColumns: misfits.contains(where: lacksColumns))
+            // The intermediate table has the modes that the columns had.
+            let isFollowed = try await merger?.prepare(name, for: records) ?? false
+            isChanged = isOther || isFollowed
         } catch {
             guard error.code == .data else { throw error }
             return all("; " + error.message)
@@ -414,7 +465,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
 struct RecordPlace: Sendable, Hashable {
     private let topic: String
     private let partition: Int32
-    private let offset: Int64
+    let offset: Int64
 
     var topicPartition: SinkPartition { SinkPartition(topic: topic, partition: partition) }
 

@@ -27,6 +27,8 @@ struct RowTarget: Sendable, Hashable {
     var table: TableName
     /// `20200131`
     var decorator: String?
+    /// Where rows go that are merged into the table from there.
+    var intermediate: TableName?
 }
 
 /// Rows of one request.

@@ -27,7 +27,7 @@ struct RowWriter: Sendable {
     private func send(_ chunk: RowChunk) async -> Result<InsertVerdict, ConnectError> {
         do throws(ConnectError) {
             let response = try await client.insert(
-                chunk.target.table, decorator: chunk.target.decorator, chunk.body)
+                chunk.target.intermediate ?? chunk.target.table, decorator: chunk.target.decorator, chunk.body)
             return .success(InsertVerdict(response, rowCount: chunk.rows.count))
         } catch {
             return .failure(error)

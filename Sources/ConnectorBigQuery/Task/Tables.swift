@@ -44,6 +44,15 @@ final class Tables: @unchecked Sendable {
 
     func forget(_ name: TableName) { known[name] = nil }
 
+    /// The columns of a table, as they are known.
+    func fields(_ name: TableName) -> [BigQueryField]? { known[name]?.fields }
+
+    /// Whether the table is there.
+    func isThere(_ name: TableName) async throws(ConnectError) -> Bool {
+        if known[name] != nil { return true }
+        return try await look(name)
+    }
+
     /// Sees to it that the table is there, made for these records if need be.
     ///
     /// - Throws: `.connect` when it is not and must or can not be made; `.retriable` when BigQuery does not answer.
@@ -83,7 +92,11 @@ final class Tables: @unchecked Sendable {
 
     /// A name in the row that the table, as it is known, has no column for.
     func unknownName(_ name: TableName, in row: Row) -> String? {
-        guard let table = known[name], let json = JSONValue.parse(row.json) else { return nil }
+        guard let table = known[name], var json = JSONValue.parse(row.json) else { return nil }
+        if settings.merging != nil {
+            guard let value = json[MergeQuery.value] else { return nil }
+            json = value
+        }
         return SchemaChange.unknownName(in: json, beside: table.fields)
     }
 

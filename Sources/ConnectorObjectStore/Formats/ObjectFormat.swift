@@ -21,9 +21,30 @@ enum ObjectFormat: Sendable, Hashable {
         }
     }
 
+    /// Those of the sink of Google Cloud Storage.
+    static let gcsClassNames: [(name: String, format: ObjectFormat)] = classNames.map {
+        ($0.name.replacing(".s3.", with: ".gcs."), $0.format)
+    }
+
+    /// Those that a sink's options name.
+    static func classNames(_ flavour: ObjectStoreSinkPlugin.Flavour) -> [(name: String, format: ObjectFormat)] {
+        switch flavour {
+        case .hdfs: Array(hdfsClassNames.prefix(4))
+        case .gcs: gcsClassNames
+        case .s3, .folder: classNames
+        }
+    }
+
+    static func defaultName(_ flavour: ObjectStoreSinkPlugin.Flavour) -> String {
+        let format = flavour == .folder ? ObjectFormat.parquet : .avro
+        return classNames(flavour).first { $0.format == format }?.name ?? ""
+    }
+
     /// - Parameter name: of a class, with or without its package.
     static func named(_ name: String) -> ObjectFormat? {
-        (classNames + hdfsClassNames).first { $0.name == name || ObjectStoreSettings.simple($0.name) == name }?.format
+        (classNames + gcsClassNames + hdfsClassNames).first {
+            $0.name == name || ObjectStoreSettings.simple($0.name) == name
+        }?.format
     }
 }
 

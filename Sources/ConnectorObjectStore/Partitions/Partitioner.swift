@@ -37,8 +37,10 @@ enum Partitioner: Sendable {
         case .byField(let names):
             var parts: [String] = []
             for name in names {
-                let value = try RecordField.value(name, record)
-                parts.append(name + "=" + (try Self.text(value, name, record)))
+                let (value, schema) = try RecordField.find(name, record)
+                // A text that is null has Java's word for it, as in the original, where other nulls are errors.
+                let text = value.isNull && schema?.kind == .string ? "null" : try Self.text(value, name, record)
+                parts.append(name + "=" + text)
             }
             return parts.joined(separator: delimiter)
         case .byTime(let time): return time.path(millis ?? 0)

@@ -22,6 +22,9 @@ enum TimestampExtractor: Sendable, Hashable {
             case .instant(let millis): return millis
             case .int32, .int64:
                 if let number = found.integer { return number }
+            case .float64(let number) where record.value.schema == nil && number.isFinite:
+                // Any number will do where there is no schema; what is behind the point is cut off.
+                return Int64(min(max(number, -0x1p53), 0x1p53))
             case .string(let text):
                 if let millis = ISOMoment.millis(text) { return millis }
                 throw .data(
@@ -50,11 +53,19 @@ enum RecordPlace {
 enum RecordField {
     /// - Throws: `.data` when the value has no such field.
     static func value(_ path: String, _ record: ConnectRecord) throws(ConnectError) -> ConnectValue {
+        try find(path, record).value
+    }
+
+    /// - Returns: the field's value, and its schema where the value has one.
+    /// - Throws: `.data` when the value has no such field.
+    static func find(
+        _ path: String, _ record: ConnectRecord
+    ) throws(ConnectError) -> (value: ConnectValue, schema: ConnectSchema?) {
         let value = record.value.value
         if let found = member(path, value) { return found }
-        var found = value
+        var found: (value: ConnectValue, schema: ConnectSchema?) = (value, record.value.schema)
         for name in path.split(separator: ".", omittingEmptySubsequences: false) {
-            guard let next = member(String(name), found) else {
+            guard let next = member(String(name), found.value) else {
                 guard value.structure != nil || value.map != nil else {
                     throw .data(
                         "Error encoding partition: the value of \(RecordPlace.text(record)) is neither Struct nor Map")
@@ -66,10 +77,13 @@ enum RecordField {
         return found
     }
 
-    private static func member(_ name: String, _ value: ConnectValue) -> ConnectValue? {
+    private static func member(
+        _ name: String, _ value: ConnectValue
+    ) -> (value: ConnectValue, schema: ConnectSchema?)? {
         switch value {
-        case .structure(let structure): structure[name]
-        case .map(let map): map[name]
+        case .structure(let structure):
+            structure.schema.index(of: name).map { (structure[$0], structure.schema.fields[$0].schema) }
+        case .map(let map): map[name].map { ($0, nil) }
         default: nil
         }
     }

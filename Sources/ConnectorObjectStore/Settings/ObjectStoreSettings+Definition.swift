@@ -38,6 +38,12 @@ extension ObjectStoreSettings {
             add(
                 "store.url", .string, .null, .high,
                 "The address of another store than AWS's: https://host:port. file:///path writes into a folder.")
+        case .gcs:
+            defineGCS(&definition, "GCS")
+            add(
+                "store.url", .string, .null, .low,
+                "Another address of the store, of this program only: an emulator or a private endpoint, http or https. Without "
+                    + "it STORAGE_EMULATOR_HOST of the server, or \(GCSClient.serviceURL).")
         case .folder: add("store.url", .string, .required, .high, "The folder: file:///path.", .notEmpty)
         case .hdfs: defineHDFS(&definition, "HDFS")
         }
@@ -46,18 +52,17 @@ extension ObjectStoreSettings {
         add("file.delim", .string, text("+"), .medium, "What stands between topic, partition and offset in names.")
         add(
             "storage.class", .className,
-            flavour == .s3 ? text("io.confluent.connect.s3.storage.S3Storage") : .null, .low,
+            flavour == .s3
+                ? text("io.confluent.connect.s3.storage.S3Storage")
+                : flavour == .gcs ? text("io.confluent.connect.gcs.storage.GcsStorage") : .null, .low,
             "Taken; the address says what the store is.")
         group = "Connector"
         add(
             "format.class", .className,
-            text(
-                flavour == .hdfs
-                    ? ObjectFormat.hdfsClassNames[0].name : ObjectFormat.classNames[flavour == .s3 ? 0 : 2].name),
+            text(ObjectFormat.defaultName(flavour)),
             .high,
             "How records are written: "
-                + (flavour == .hdfs ? ObjectFormat.hdfsClassNames.prefix(4) : ObjectFormat.classNames[...]).map(\.name)
-                .joined(separator: ", ") + ".")
+                + ObjectFormat.classNames(flavour).map(\.name).joined(separator: ", ") + ".")
         add(
             "flush.size", .int, .required, .high,
             "How many records of a partition are written before its objects are complete.",
@@ -69,6 +74,10 @@ extension ObjectStoreSettings {
             "rotate.schedule.interval.ms", .long, number(-1), .medium,
             "Completes objects at these times of the clock, in milliseconds; they may then not be the same in a second run."
         )
+        add(
+            "append.late.data", .boolean, no, .low,
+            "With folders by time: whether a record that is earlier than the first one of the open objects goes where these "
+                + "are, instead of into a folder of its own.")
         add("schema.cache.size", .int, number(1000), .low, "Taken.")
         add("retry.backoff.ms", .long, number(5000), .low, "How long to wait when the store fails.", .atLeast(0))
         add("shutdown.timeout.ms", .long, number(3000), .medium, "Taken.")
@@ -90,7 +99,7 @@ extension ObjectStoreSettings {
         add(
             "format.bytearray.separator", .string, .null, .low,
             "What stands behind each value with ByteArrayFormat; a line's end without it.")
-        if flavour != .s3 {
+        if flavour == .folder || flavour == .hdfs {
             add(
                 "s3.compression.type", .string, text("none"), .low, "How JSON and bytes are compressed.",
                 .oneOf(["none", "gzip"], ignoresCase: true))

@@ -44,6 +44,7 @@ extension ObjectStoreSettings {
         if flavour == .hdfs {
             return .hdfs(try hdfs(values, surroundings), notes: try hdfsFolder("logs.dir", values))
         }
+        if flavour == .gcs { return .gcs(try gcs(values, surroundings)) }
         let address = values.text("store.url")
         if let address, address.lowercased().hasPrefix("file:") {
             var path = String(address.dropFirst("file:".count))
@@ -103,21 +104,24 @@ extension ObjectStoreSettings {
         }
         try encryption(values, &settings)
         if let acl = values.text("s3.acl.canned") { settings.objectHeaders.append(("x-amz-acl", acl)) }
-        if let proxy = values.text("s3.proxy.url") {
-            let place = proxy.firstRange(of: "://").map { String(proxy[$0.upperBound...]) } ?? proxy
-            let parts = place.split(separator: ":")
-            guard parts.count == 2, let host = parts.first,
-                let port = parts.last.flatMap({ Int($0.prefix { $0 != "/" }) })
-            else {
-                throw .config("s3.proxy.url", HTTPCaller.shown(proxy), "has to be http://host:port")
-            }
-            settings.caller.proxy = .init(
-                host: String(host), port: port, user: values.text("s3.proxy.user"),
-                password: values.text("s3.proxy.password"))
-        }
+        settings.caller.proxy = try proxy("s3.", values)
         settings.caller.timeout = .seconds(300)
         settings.caller.tls = try TLSSettings(values, prefix: tlsPrefix)
         return settings
+    }
+
+    /// - Parameter prefix: of the options that say where it is.
+    static func proxy(_ prefix: String, _ values: ConfigValues) throws(ConnectError) -> HTTPCaller.Proxy? {
+        guard let proxy = values.text(prefix + "proxy.url") else { return nil }
+        let place = proxy.firstRange(of: "://").map { String(proxy[$0.upperBound...]) } ?? proxy
+        let parts = place.split(separator: ":")
+        guard parts.count == 2, let host = parts.first, let port = parts.last.flatMap({ Int($0.prefix { $0 != "/" }) })
+        else {
+            throw .config(prefix + "proxy.url", HTTPCaller.shown(proxy), "has to be http://host:port")
+        }
+        return .init(
+            host: String(host), port: port, user: values.text(prefix + "proxy.user"),
+            password: values.text(prefix + "proxy.password"))
     }
 
     static let tlsPrefix = "s3."

@@ -10,6 +10,7 @@ struct ObjectStoreSettings: Sendable {
 
     enum Target: Sendable {
         case s3(S3Client.Settings)
+        case gcs(GCSClient.Settings)
         /// An absolute path.
         case folder(String)
         /// The second is the folder of notes, from the root.
@@ -43,6 +44,10 @@ struct ObjectStoreSettings: Sendable {
     var keys: Companion?
     var headers: Companion?
     var onNull: OnNull
+    /// Whether records without a value that are passed over are told of.
+    var reportsNulls: Bool
+    /// Whether late records go into the folder at hand.
+    var appendsLateData: Bool
     var tombstonePartition: String
     /// nil: objects are not tagged.
     var tags: [(name: String, value: String)]?
@@ -72,10 +77,12 @@ struct ObjectStoreSettings: Sendable {
         self.compatibility = compatibility
         onNull = OnNull(rawValue: word("behavior.on.null.values")) ?? .fail
         tombstonePartition = values.text("tombstone.encoded.partition") ?? "tombstone"
+        reportsNulls = onNull == .ignore && ErrantRecords.areReported(by: properties)
+        appendsLateData = values.flag("append.late.data")
         retryBackoff = .milliseconds(number("retry.backoff.ms"))
 
         format = try Self.format("format.class", values)
-        formatOptions = try Self.formatOptions(values)
+        formatOptions = try Self.formatOptions(values, flavour == .gcs ? "gcs." : "s3.")
         keys =
             values.flag("store.kafka.keys")
             ? Companion(format: try Self.format("keys.format.class", values), suffix: ".keys") : nil
@@ -96,7 +103,9 @@ struct ObjectStoreSettings: Sendable {
         schemaAffix = SchemaAffix(rawValue: word("s3.schema.partition.affix.type").uppercased()) ?? .none
         (partitioner, zone) = try Self.partitioner(values, extractor, directoryDelimiter, surroundings)
         // Without partitions by time, spans are counted by the records' own time: then a second run makes the same objects.
-        if case .byTime = partitioner {} else { extractor = .record }
+        // HDFS, which knows by its notes what is published, has the clock, as the original; so files of topics that rest
+        // become whole, too.
+        if case .byTime = partitioner {} else { extractor = flavour == .hdfs ? .wallclock : .record }
         if scheduledInterval != nil, values.text("timezone") == nil {
             throw .config("timezone", "", "timezone configuration must be set when using scheduled rotation.")
         }
@@ -116,7 +125,10 @@ struct ObjectStoreSettings: Sendable {
 
     static func simple(_ className: String) -> String { className.split(separator: ".").last.map(String.init) ?? "" }
 
-    private static func formatOptions(_ values: ConfigValues) throws(ConnectError) -> FormatOptions {
+    /// - Parameter prefix: of the options that say how objects are compressed.
+    private static func formatOptions(
+        _ values: ConfigValues, _ prefix: String
+    ) throws(ConnectError) -> FormatOptions {
         var options = FormatOptions()
         guard let avroCodec = AvroContainer.Codec(rawValue: values.string("avro.codec") ?? "null") else {
             throw .config("avro.codec", values.string("avro.codec"), nil)
@@ -128,8 +140,8 @@ struct ObjectStoreSettings: Sendable {
             throw .config("parquet.codec", values.string("parquet.codec"), nil)
         }
         options.parquetCodec = parquetCodec
-        if (values.string("s3.compression.type") ?? "none").lowercased() == "gzip" {
-            options.gzipLevel = Int(values.integer("s3.compression.level") ?? -1)
+        if (values.string(prefix + "compression.type") ?? "none").lowercased() == "gzip" {
+            options.gzipLevel = Int(values.integer(prefix + "compression.level") ?? -1)
         }
         options.bytesExtension = values.string("format.bytearray.extension") ?? ".bin"
         // Options are trimmed, and this one is mostly white space: what was written counts.

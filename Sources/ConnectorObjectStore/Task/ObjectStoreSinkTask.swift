@@ -55,11 +55,15 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
         }
         guard !writer.knows(offset) else { return }
         if record.value.value.isNull, settings.onNull == .ignore {
-            context.log(.debug, "\(RecordPlace.text(record)) has no value and is passed over")
+            if settings.reportsNulls {
+                try await context.report(record, .data("Skipping null value record."))
+            } else {
+                context.log(.debug, "\(RecordPlace.text(record)) has no value and is passed over")
+            }
             return writer.pass(offset)
         }
         let now = context.now
-        let prepared: PartitionWriter.Prepared
+        var prepared: PartitionWriter.Prepared
         let hasToClose: Bool
         do throws(ConnectError) {
             if record.value.value.isNull, settings.onNull == .fail {
@@ -76,6 +80,7 @@ final class ObjectStoreSinkTask: SinkTask, @unchecked Sendable {
         }
         if hasToClose {
             writer.close()
+            prepared.folder = prepared.ownFolder
             try await complete(writer)
         }
         let full: [OpenObject]

@@ -29,7 +29,8 @@ final class PartitionWriter: @unchecked Sendable {
     private var offsetAfterClosing: Int64?
     private var completeOffset: Int64?
     private var firstTime: Int64?
-    private var firstFolder: String?
+    /// Where the last record that was not late went.
+    private var currentFolder: String?
     private var nextScheduled: Int64?
     /// What a worker before this one has published, until a record tells whether it was committed.
     private var written: Range<Int64>?
@@ -83,6 +84,8 @@ final class PartitionWriter: @unchecked Sendable {
         var origin: SinkPartition
         var offset: Int64
         var folder: String
+        /// Where it goes if it is the first one.
+        var ownFolder: String
         var time: Int64?
         /// Values, keys, headers, each with its place.
         var views: [(suffix: String, format: ObjectFormat, value: SchemaAndValue)]
@@ -97,7 +100,8 @@ final class PartitionWriter: @unchecked Sendable {
         var time: Int64?
         switch settings.partitioner {
         case .byTime(let partitioner) where !isTombstone: time = try partitioner.extractor.millis(record, now: now)
-        default: if settings.rotateInterval != nil { time = record.timestamp }
+        default:
+            if settings.rotateInterval != nil { time = settings.extractor == .wallclock ? now : record.timestamp }
         }
         let folder =
             isTombstone
@@ -121,9 +125,17 @@ final class PartitionWriter: @unchecked Sendable {
         if let headers = settings.headers {
             views.append((headers.suffix, headers.format, try HeaderList.value(record.headers)))
         }
+        let own = record.topic + settings.directoryDelimiter + folder
+        let isLate = settings.appendsLateData && isLate(time)
         return Prepared(
             record: record, origin: SinkPartition(topic: topic, partition: partition), offset: offset,
-            folder: record.topic + settings.directoryDelimiter + folder, time: time, views: views)
+            folder: isLate ? currentFolder ?? own : own, ownFolder: own, time: time, views: views)
+    }
+
+    /// Whether a record is earlier than the first of the open objects, where folders are by time.
+    private func isLate(_ time: Int64?) -> Bool {
+        guard case .byTime = settings.partitioner, let time, let firstTime else { return false }
+        return time < firstTime
     }
 
     /// Whether the open objects have to become complete before the record.
@@ -142,7 +154,11 @@ final class PartitionWriter: @unchecked Sendable {
     private func isDue(_ time: Int64?, folder: String?, _ now: Int64) -> Bool {
         if let interval = settings.rotateInterval, let firstTime, let time {
             if time - firstTime >= interval { return true }
-            if case .byTime = settings.partitioner, let folder, let firstFolder, folder != firstFolder { return true }
+            if case .byTime = settings.partitioner, !settings.appendsLateData, let folder, let currentFolder,
+                folder != currentFolder
+            {
+                return true
+            }
         }
         if let nextScheduled, now >= nextScheduled { return true }
         return false
@@ -181,11 +197,11 @@ final class PartitionWriter: @unchecked Sendable {
         if recordCount == 0 {
             firstOffset = firstOffset ?? prepared.offset
             firstTime = prepared.time
-            firstFolder = prepared.folder
             if let interval = settings.scheduledInterval {
                 nextScheduled = Self.next(now, interval, settings.zone)
             }
         }
+        if !isLate(prepared.time) { currentFolder = prepared.folder }
         recordCount += 1
         nextOffset = prepared.offset + 1
         return full
@@ -222,7 +238,7 @@ final class PartitionWriter: @unchecked Sendable {
         objects = [:]
         recordCount = 0
         firstTime = nil
-        firstFolder = nil
+        currentFolder = nil
     }
 
     /// Makes visible what was closed and is complete.

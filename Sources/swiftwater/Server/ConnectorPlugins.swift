@@ -44,6 +44,7 @@ enum ConnectorPlugins {
             JDBCSourcePlugin(version: version),
             JDBCSinkPlugin(.confluent, version: version), JDBCSinkPlugin(.debezium, version: version),
             ObjectStoreSinkPlugin(.s3, version: version), ObjectStoreSinkPlugin(.folder, version: version),
+            ObjectStoreSinkPlugin(.gcs, version: version),
             ObjectStoreSinkPlugin(.hdfs, version: version),
             SnowflakeSinkPlugin(version: version),
         ]

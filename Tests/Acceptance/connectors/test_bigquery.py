@@ -141,7 +141,7 @@ class Front:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            do_GET = do_POST = do_PATCH = handle_any
+            do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
             def log_message(self, *arguments):
                 pass
@@ -417,6 +417,60 @@ def test_partitions_of_days(worker, bigquery, front, topic):
     assert bigquery.table(topic)["timePartitioning"] == {"type": "DAY"}
 
 
+def keyed(values):
+    """Records of JsonConverter with a key each; None deletes."""
+    key, value = struct(id="int64"), struct(id="int64", name_="string")
+    return [
+        (json.dumps({"schema": key, "payload": {"id": id}}),
+         None if name is None else json.dumps({"schema": value, "payload": {"id": id, "name": name}}))
+        for id, name in values]
+
+
+def send(worker, topic, records):
+    producer = confluent_kafka.Producer({"bootstrap.servers": worker.address})
+    for key, value in records:
+        producer.produce(topic, key=key, value=value, partition=0)
+    assert producer.flush(30) == 0
+
+
+def merging(front, topic, **more):
+    return sink(front, topic, kafkaKeyFieldName="k", mergeIntervalMs="1000", **{
+        "key__converter": "org.apache.kafka.connect.json.JsonConverter", "key__converter__schemas__enable": "true", **more})
+
+
+def test_rows_are_replaced_and_deleted_by_their_keys(worker, bigquery, front, topic):
+    worker.put("bq", **merging(front, topic, upsertEnabled="true", deleteEnabled="true", kafkaDataFieldName="kafka"))
+    send(worker, topic, keyed([(1, "a"), (2, "b"), (3, "c"), (1, "d"), (2, None), (4, None)]))
+
+    def names():
+        return sorted((row["k"]["id"], row["id"], row["name"]) for row in bigquery.rows(topic))
+
+    wait_until(lambda: names() == [("1", "1", "d"), ("3", "3", "c")], 60, "the rows of both keys")
+    assert bigquery.columns(topic) == {
+        "id": "INTEGER REQUIRED", "name": "STRING NULLABLE", "kafka": "RECORD NULLABLE", "k": "RECORD NULLABLE"}
+    send(worker, topic, keyed([(3, None), (1, "e"), (5, "f")]))
+    # Before these are merged: the next process begins with the first record that was not.
+    wait_until(lambda: f"{topic}-0-8" in front.ids, 40, "the rows on their way")
+    worker.kill()
+    worker.start()
+    wait_until(lambda: names() == [("1", "1", "e"), ("5", "5", "f")], 120, "what the second process merges")
+
+    def offset():
+        parts = worker.ask("GET", "/connectors/bq/offsets")[1]["offsets"]
+        return parts[0]["offset"]["kafka_offset"] if parts else 0
+
+    wait_until(lambda: offset() == 9, 40, "the offset behind the last record")
+
+
+@pytest.mark.parametrize("mode, expected", [
+    ({"upsertEnabled": "true"}, [("1", "d"), ("2", "b")]),
+    ({"deleteEnabled": "true"}, [("1", "a"), ("1", "d")])])
+def test_either_of_upserts_and_deletions(worker, bigquery, front, topic, mode, expected):
+    worker.put("bq", **merging(front, topic, mergeRecordsThreshold="1", **mode))
+    send(worker, topic, keyed([(1, "a"), (2, "b"), (1, "d"), (2, None)]))
+    wait_until(lambda: sorted((row["k"]["id"], row["name"]) for row in bigquery.rows(topic)) == expected, 60, "the rows")
+
+
 def test_the_configuration_of_the_docs(worker, bigquery, front):
     text = (Path(__file__).parents[3] / "docs" / "connectors.md").read_text()
     section = text.split("\n## BigQuery sink\n")[1].split("\n## ")[0]
@@ -439,7 +493,7 @@ def test_the_configuration_of_the_docs(worker, bigquery, front):
 
 
 @pytest.mark.parametrize("option, value, words", [
-    ("upsertEnabled", "true", "rows are appended only"), ("enableBatchLoad", "orders", "rows are streamed"),
+    ("upsertEnabled", "true", "kafkaKeyFieldName must be specified when upsertEnabled is set to true"), ("enableBatchLoad", "orders", "rows are streamed"),
     ("useStorageWriteApi", "true", "tabledata.insertAll"), ("bigQueryEndpoint", "", "keySource=APPLICATION_DEFAULT"),
     ("keyfile", "/nowhere/key.json", "Failed to access JSON key file")])
 def test_what_is_not_there_is_refused(worker, option, value, words):

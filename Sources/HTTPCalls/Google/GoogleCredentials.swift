@@ -1,12 +1,11 @@
-import ConnectCore
+package import ConnectCore
 import Environment
-import HTTPCalls
 import JSONFormat
 
 /// Who asks: what tokens are made from. Never printed.
 ///
 /// - SeeAlso: google-auth's `GoogleCredentials.getApplicationDefault`, AIP-4110.
-enum Credentials: Sendable {
+package enum GoogleCredentials: Sendable {
     /// A service account, which signs its own requests for tokens (RFC 7523).
     case serviceAccount(email: String, key: SigningKey, keyID: String?, tokenURL: String)
     /// A person who once logged in with gcloud.
@@ -14,10 +13,10 @@ enum Credentials: Sendable {
     /// The account of the machine, by Google's metadata server: its host.
     case machine(String)
 
-    static let googleTokenURL = "https://oauth2.googleapis.com/token"
+    private static let googleTokenURL = "https://oauth2.googleapis.com/token"
 
     /// nil for the metadata server, which is always asked in the clear.
-    var tokenURL: String? {
+    package var tokenURL: String? {
         switch self {
         case .serviceAccount(_, _, _, let url), .user(_, _, _, let url): url
         case .machine: nil
@@ -26,7 +25,7 @@ enum Credentials: Sendable {
 
     /// - Parameter place: where the text comes from, for errors, which show nothing of it.
     /// - Throws: `.config` for what is no key of these kinds.
-    init(json: [UInt8], place: String) throws(ConnectError) {
+    package init(json: [UInt8], place: String) throws(ConnectError) {
         guard let text = JSONValue.parse(json), text.members != nil else {
             throw .config("\(place) holds no JSON object: it has to be a service account's key as Google gives it out")
         }
@@ -57,30 +56,33 @@ enum Credentials: Sendable {
         }
     }
 
+    /// - Parameter option: that names the file.
     /// - Throws: `.config` for a file that cannot be read.
-    init(file: String) throws(ConnectError) {
+    package init(file: String, option: String) throws(ConnectError) {
         let bytes: [UInt8]
         do throws(DiskError) { bytes = try StreamFile.contents(file, byteCountMax: 1 << 20) } catch {
-            throw .config("keyfile", "[hidden]", "Failed to access JSON key file: \(error.reason)")
+            throw .config(option, "[hidden]", "Failed to access JSON key file: \(error.reason)")
         }
         try self.init(json: bytes, place: "the key file")
     }
 
     /// The file of `GOOGLE_APPLICATION_CREDENTIALS`, or gcloud's, or the metadata server.
-    static func applicationDefault(_ surroundings: (String) -> String?) throws(ConnectError) -> Credentials {
+    package static func applicationDefault(
+        _ surroundings: (String) -> String?
+    ) throws(ConnectError) -> GoogleCredentials {
         if let file = surroundings("GOOGLE_APPLICATION_CREDENTIALS"), !file.isEmpty {
             let bytes: [UInt8]
             do throws(DiskError) { bytes = try StreamFile.contents(file, byteCountMax: 1 << 20) } catch {
                 throw .config("the file of GOOGLE_APPLICATION_CREDENTIALS cannot be read: \(error.reason)")
             }
-            return try Credentials(json: bytes, place: "the file of GOOGLE_APPLICATION_CREDENTIALS")
+            return try GoogleCredentials(json: bytes, place: "the file of GOOGLE_APPLICATION_CREDENTIALS")
         }
         let folder = surroundings("CLOUDSDK_CONFIG") ?? surroundings("HOME").map { $0 + "/.config/gcloud" }
         if let folder {
             let file = folder + "/application_default_credentials.json"
             // A file that is not there says that nobody logged in.
             if let bytes = try? StreamFile.contents(file, byteCountMax: 1 << 20) {
-                return try Credentials(json: bytes, place: "gcloud's application_default_credentials.json")
+                return try GoogleCredentials(json: bytes, place: "gcloud's application_default_credentials.json")
             }
         }
         return .machine(surroundings("GCE_METADATA_HOST") ?? "metadata.google.internal")

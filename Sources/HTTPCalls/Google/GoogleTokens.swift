@@ -1,42 +1,47 @@
 import Bytes
-import ConnectCore
-import HTTPCalls
+package import ConnectCore
 import JSONFormat
 
-/// Access tokens of OAuth 2.0, kept until shortly before they end.
-actor AccessTokens {
+/// Access tokens of Google's OAuth 2.0, kept until shortly before they end.
+package actor GoogleTokens {
     private struct Token: Sendable {
         var text: String
         var renewAt: ContinuousClock.Instant
     }
 
-    /// What rows, tables and datasets are read and written with.
-    private static let scope = "https://www.googleapis.com/auth/bigquery"
     /// So long before its end a token counts no more.
     private static let margin = Duration.seconds(300)
 
-    private let credentials: Credentials
+    private let credentials: GoogleCredentials
     private let caller: HTTPCaller
+    private let scope: String
+    private let hint: String
     private var token: Token?
     /// Requests that need a token at once wait for one answer.
     private var renewal: Task<Result<Token, ConnectError>, Never>?
 
-    init(_ credentials: Credentials, _ caller: HTTPCaller) {
+    /// - Parameter scope: what the tokens may be used for, as `https://www.googleapis.com/auth/bigquery`.
+    /// - Parameter hint: what to look at when the credentials are refused, such as names of options.
+    package init(_ credentials: GoogleCredentials, _ caller: HTTPCaller, scope: String, hint: String) {
         self.credentials = credentials
         self.caller = caller
+        self.scope = scope
+        self.hint = hint
     }
 
     /// - Parameter now: seconds since 1970.
     /// - Throws: `.retriable` when nobody answers, `.connect` when the credentials are refused.
-    func current(now: Int64) async throws(ConnectError) -> String {
+    package func current(now: Int64) async throws(ConnectError) -> String {
         if let token, token.renewAt > .now { return token.text }
         let task: Task<Result<Token, ConnectError>, Never>
         if let renewal {
             task = renewal
         } else {
             // Our only task of its own: all that wait for the token await it.
-            task = Task { [credentials, caller] in
-                do throws(ConnectError) { return .success(try await Self.ask(credentials, caller, now)) } catch {
+            task = Task { [credentials, caller, scope, hint] in
+                do throws(ConnectError) {
+                    return .success(try await Self.ask(credentials, caller, scope, hint, now))
+                } catch {
                     return .failure(error)
                 }
             }
@@ -50,15 +55,16 @@ actor AccessTokens {
     }
 
     /// A token was refused: the next request gets another.
-    func forget(_ text: String) {
+    package func forget(_ text: String) {
         if token?.text == text { token = nil }
     }
 
     private static func ask(
-        _ credentials: Credentials, _ caller: HTTPCaller, _ now: Int64
+        _ credentials: GoogleCredentials, _ caller: HTTPCaller, _ scope: String, _ hint: String,
+        _ now: Int64
     ) async throws(ConnectError) -> Token {
         let asked = ContinuousClock.now
-        let request = try request(credentials, now)
+        let request = try request(credentials, scope, now)
         let response = try await caller.send(request)
         let json = JSONValue.parse(response.body)
         guard response.isSuccess, let text = json?["access_token"]?.text, !text.isEmpty else {
@@ -70,7 +76,7 @@ actor AccessTokens {
                 isPassing ? .retriable : .connect,
                 "\(HTTPCaller.shown(request.url)) gave no access token: HTTP \(response.status)"
                     + (words.isEmpty ? "" : ": \(words.prefix(500))")
-                    + (isPassing ? "" : " (check keyfile and keySource)"))
+                    + (isPassing ? "" : " (check \(hint))"))
         }
         let seconds = min(max(json?["expires_in"]?.integer ?? 3600, 0), 86_400)
         let length = Duration.seconds(seconds)
@@ -78,7 +84,9 @@ actor AccessTokens {
         return Token(text: text, renewAt: asked + (length > margin * 2 ? length - margin : length / 2))
     }
 
-    private static func request(_ credentials: Credentials, _ now: Int64) throws(ConnectError) -> HTTPCaller.Request {
+    private static func request(
+        _ credentials: GoogleCredentials, _ scope: String, _ now: Int64
+    ) throws(ConnectError) -> HTTPCaller.Request {
         let fields: [(String, String)]
         let url: String
         switch credentials {
