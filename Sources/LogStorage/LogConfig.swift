@@ -14,13 +14,6 @@ package struct LogConfig: Sendable, Equatable {
     package var retentionMs: Int64 = 7 * 86_400_000
     /// `retention.bytes` of this partition: -1 is unlimited.
     package var retentionBytes: Int64 = -1
-    /// `file.delete.delay.ms`: kept for DescribeConfigs. Files are unlinked at once here, because readers hold their files
-    /// open and do not need the delay.
-    package var fileDeleteDelayMs: Int64 = 60_000
-    /// `flush.messages`: the owner of the log calls `sync` after so many records.
-    package var flushMessages: Int64 = .max
-    /// `flush.ms`: the owner of the log calls `sync` after this time.
-    package var flushMs: Int64 = .max
     /// `cleanup.policy` has `delete`: old segments go by time and size.
     package var deletes = true
     /// `cleanup.policy` has `compact`: of the records with the same key only the last stays.

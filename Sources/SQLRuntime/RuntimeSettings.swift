@@ -71,6 +71,8 @@ struct QueryProperties: Sendable {
 
     var guarantee: Guarantee { self["processing.guarantee"] == "at_least_once" ? .atLeastOnce : .exactlyOnce }
     var commitInterval: Duration { milliseconds("commit.interval.ms") ?? .milliseconds(100) }
+    /// `ksql.fail.on.production.error`: when false, a record that its topic does not take is passed over.
+    var passesOverUnwritable: Bool { self["ksql.fail.on.production.error"]?.lowercased() == "false" }
     /// nil: nobody says.
     var startsAtEarliest: Bool? {
         switch self["auto.offset.reset"]?.lowercased() {

@@ -40,6 +40,7 @@ package final class SQLServer: Sendable {
         let figures = SQLFigures(metrics)
         var configuration = HTTPServerConfiguration(host: host, port: port)
         configuration.bodyByteCountMax = engine.settings.requestByteCountMax
+        configuration.idleTimeout = engine.settings.idleTimeout
         // Queries end before: their clients have this long to come back and read why.
         configuration.stallTimeout = .milliseconds(engine.settings.stallMilliseconds) + .seconds(30)
         configuration.names = [engine.settings.advertised.flatMap(HTTPAuthority.host)].compactMap { $0 }
@@ -64,6 +65,7 @@ package final class SQLServer: Sendable {
         if let listener = engine.settings.internalListener {
             var own = HTTPServerConfiguration(host: listener.host, port: listener.port)
             own.bodyByteCountMax = engine.settings.requestByteCountMax
+            own.idleTimeout = engine.settings.idleTimeout
             own.security = engine.settings.nodes.port
             do {
                 nodes = try await HTTPServer.start(

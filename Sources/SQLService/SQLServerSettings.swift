@@ -1,4 +1,5 @@
 package import HTTPKit
+import NIOCore
 package import SQLTypes
 
 /// How an SQL server is to run.
@@ -37,6 +38,10 @@ package struct SQLServerSettings: Sendable {
     /// `ksql.query.push.stall.timeout.ms`: how long a client may take none of the rows that come for it.
     var stallMilliseconds: Int64 {
         properties["ksql.query.push.stall.timeout.ms"].flatMap { Int64($0) } ?? 30_000
+    }
+    /// `ksql.idle.connection.timeout.seconds`
+    var idleTimeout: TimeAmount {
+        .seconds(properties["ksql.idle.connection.timeout.seconds"].flatMap { Int64($0) } ?? 60)
     }
     package var commandTopic: String { "_confluent-ksql-\(serviceID)_command_topic" }
 }

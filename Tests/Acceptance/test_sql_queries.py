@@ -7,6 +7,7 @@ import time
 import confluent_kafka
 import pytest
 import requests
+from confluent_kafka.admin import AdminClient, NewTopic
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -268,6 +269,47 @@ def test_slow_clients_are_told_why_their_query_ended(tmp_path):
     end = json.loads(received[-1])
     assert end["@type"] == "generic_error" and "took none of the rows" in end["message"]
     assert "took none of the rows" in broker.log()
+    broker.stop()
+
+
+@pytest.mark.deadline(120)
+def test_results_that_their_topic_does_not_take_are_left_out(tmp_path):
+    """With ksql.fail.on.production.error=false; flags that refuse new statements say so, and stay beside what there is."""
+    properties = {"ksql.fail.on.production.error": "false", "ksql.logging.processing.topic.auto.create": "true",
+                  "ksql.streams.auto.offset.reset": "earliest", "ksql.cast.strings.preserve.nulls": "false"}
+    broker = SQLBroker(tmp_path, properties).start()
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    small = NewTopic("small", num_partitions=1, replication_factor=1, config={"max.message.bytes": "1000"})
+    admin.create_topics([small])["small"].result(30)
+    broker.ksql("CREATE STREAM S (K STRING KEY, V STRING, N INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);"
+                "CREATE STREAM O WITH (KAFKA_TOPIC='small') AS SELECT K, V, CAST(N AS STRING) AS T FROM S;")
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.address})
+    for number in range(60):
+        producer.produce("s", key=f"k{number}", value=json.dumps({"V": "x" * (5000 if number == 30 else 50)}))
+    producer.flush(30)
+
+    def read(topic, count):
+        consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.address, "group.id": "read",
+                                             "isolation.level": "read_committed"})
+        consumer.assign([confluent_kafka.TopicPartition(topic, 0, confluent_kafka.OFFSET_BEGINNING)])
+        found = []
+        try:
+            wait_until(lambda: found.extend(consumer.consume(100, 0.2)) or len(found) >= count, 60, f"records of {topic}")
+        finally:
+            consumer.close()
+        return found
+
+    copies = read("small", 59)
+    assert [record.key() for record in copies] == [b"k%d" % number for number in range(60) if number != 30]
+    assert {json.loads(record.value())["T"] for record in copies} == {"null"}
+    told = [json.loads(record.value()) for record in read("default_ksql_processing_log", 1)]
+    assert [entry["message"]["type"] for entry in told] == [2]
+    assert "larger than 1000" in told[0]["message"]["productionError"]["errorMessage"]
+    assert told[0]["logger"] == f"processing.{broker.ksql('SHOW QUERIES;')[0]['queries'][0]['id']}"
+    refused = requests.post(f"{broker.url}/ksql", json={
+        "ksql": "CREATE TABLE F AS SELECT K, COUNT(*) FROM S WINDOW TUMBLING (SIZE 1 HOUR) GROUP BY K EMIT FINAL;",
+        "streamsProperties": {"ksql.suppress.enabled": "false"}}, timeout=30)
+    assert refused.status_code == 400 and "Suppression is currently disabled" in refused.json()["message"]
     broker.stop()
 
 

@@ -7,6 +7,30 @@ import Testing
 @Suite(.serialized) struct RESTTests {
     private static let source = ["connector.class": "test.CountingSourceConnector", "topic": "lines", "count": "20"]
 
+    @Test func `nothing answers below admin where admin listeners is empty`() async throws {
+        try await TestPlatform.with { platform in
+            try await platform.withWorker(["admin.listeners": " "]) { worker in
+                for (method, path) in [("GET", "/admin/loggers"), ("GET", "/admin/loggers/root")] {
+                    #expect(try await worker.ask(method, path).status == 404)
+                }
+                let set = try await worker.ask("PUT", "/admin/loggers/root", #"{"level":"WARN"}"#)
+                #expect(set.status == 404 && set.message == "HTTP 404 Not Found")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("admin.listeners", "http://:8084", "where the worker listens"),
+        ("response.http.headers.config", "set X-Frame-Options: DENY", "headers of answers"),
+    ])
+    func `a worker refuses what it does not have`(name: String, value: String, reason: String) {
+        #expect {
+            _ = try WorkerSettings([name: value])
+        } throws: { error in
+            "\(error)".contains(reason)
+        }
+    }
+
     @Test func `connectors are created, changed, listed and deleted`() async throws {
         try await TestPlatform.with { platform in
             try await platform.withWorker { worker in

@@ -30,7 +30,7 @@ package enum TopicConfigs {
         .init(
             name: "file.delete.delay.ms", type: .long, defaultValue: "60000", rule: .range(0 ... .max),
             serverName: "log.segment.delete.delay.ms",
-            documentation: "How long a deleted segment stays in the file system, in milliseconds."),
+            documentation: "Kept for tools that set it; a deleted segment leaves the file system at once."),
         .init(
             name: "flush.messages", type: .long, defaultValue: "9223372036854775807", rule: .range(1 ... .max),
             serverName: "log.flush.interval.messages",
@@ -91,7 +91,7 @@ package enum TopicConfigs {
             documentation: "Replicas that acks=all needs. There is one replica: above 1 such a produce is refused."),
         .init(
             name: "preallocate", type: .boolean, defaultValue: "false", rule: .anything, serverName: "log.preallocate",
-            documentation: "Whether new segment files get their disk space at once."),
+            documentation: "Kept for tools that set it; files grow as they are written."),
         .init(
             name: "remote.log.copy.disable", type: .boolean, defaultValue: "false", rule: .anything,
             serverName: nil, documentation: "Kept for tools that set it; nothing of a log is stored elsewhere."),
@@ -191,7 +191,6 @@ package struct EffectiveTopicConfig: Sendable, Equatable {
         log.segmentJitterMs = number("segment.jitter.ms")
         log.segmentIndexBytes = Int32(clamping: number("segment.index.bytes"))
         log.indexIntervalBytes = Int32(clamping: number("index.interval.bytes"))
-        log.fileDeleteDelayMs = number("file.delete.delay.ms")
         let deletes = policies.contains("delete")
         isDeletedByRetention = deletes
         log.deletes = deletes

@@ -147,7 +147,8 @@ package enum ConnectorConfig {
             group: "Predicates", order: 13, width: .long, displayName: "Predicates")
         definition.define(
             "config.action.reload", .string, .value(.string("restart")), .oneOf(["none", "restart"]), .low,
-            "What happens when values of a provider change: none, or restart.", group: common, order: 14,
+            "Without effect: providers read values when connectors start, and tell of no changes. none, or restart.",
+            group: common, order: 14,
             width: .medium,
             displayName: "Reload Action")
         addErrorOptions(&definition)

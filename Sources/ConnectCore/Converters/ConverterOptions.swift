@@ -35,7 +35,7 @@ package enum ConverterOptions {
             "schemas.enable", .boolean, .value(.boolean(true)), nil, .high, "Whether values carry their schemas.",
             group: schemas, order: 0, width: .medium, displayName: "Enable Schemas")
         definition.define(
-            "schemas.cache.size", .int, .value(.integer(1000)), nil, .high, "The most schemas that are kept.",
+            "schemas.cache.size", .int, .value(.integer(1000)), nil, .high, "Without effect: 1000 are kept.",
             group: schemas, order: 1, width: .medium, displayName: "Schema Cache Size")
         definition.define(
             "schema.content", .string, .null, nil, .high, "The schema of values that carry none.", group: schemas,
@@ -61,7 +61,9 @@ package enum ConverterOptions {
     private static let string: ConfigDef = {
         var definition = plain
         definition.define(
-            "converter.encoding", .string, .value(.string("UTF-8")), nil, .high, "The encoding of texts.",
+            "converter.encoding", .string, .value(.string("UTF-8")), .oneOf(["UTF-8", "UTF8"], ignoresCase: true),
+            .high,
+            "The encoding of texts: UTF-8.",
             width: .medium, displayName: "Encoding")
         return definition
     }()
@@ -235,7 +237,7 @@ extension ConfigValidator {
         }
     }
 
-    fileprivate static func absent(_ hint: String) -> Self {
+    package static func absent(_ hint: String) -> Self {
         Self { (name, item) throws(ConnectError) in
             guard let text = item.text, !text.isEmpty else { return }
             throw .config(name, text, "Swiftwater does not have this option: \(hint)")

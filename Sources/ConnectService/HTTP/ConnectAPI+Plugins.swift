@@ -95,11 +95,17 @@ extension ConnectAPI {
         .object([("level", .string(level)), ("last_modified", modified.map { .number($0) } ?? .null)])
     }
 
+    private static func checkAdmin(_ herder: Herder) throws {
+        guard herder.settings.servesAdmin else { throw HerderFailure.notFound("HTTP 404 Not Found") }
+    }
+
     mutating func addLoggers() {
         on(.get, "/admin/loggers") { herder, _, _ in
-            .json(.object(herder.loggers.all.map { ($0.name, Self.entry($0.level, $0.modified)) }))
+            try Self.checkAdmin(herder)
+            return .json(.object(herder.loggers.all.map { ($0.name, Self.entry($0.level, $0.modified)) }))
         }
         on(.get, "/admin/loggers/{name}") { herder, call, _ in
+            try Self.checkAdmin(herder)
             let name = call.parameter("name")
             guard let found = herder.loggers.level(name) else {
                 throw HerderFailure.notFound("Logger \(name) not found.")
@@ -107,6 +113,7 @@ extension ConnectAPI {
             return .json(Self.entry(found.level, found.modified))
         }
         on(.put, "/admin/loggers/{name}") { herder, call, body in
+            try Self.checkAdmin(herder)
             guard let text = try Self.object(body)["level"]?.text else {
                 throw HerderFailure.badRequest("Desired 'level' parameter was not specified in request.")
             }

@@ -32,9 +32,12 @@ extension WorkerSettings {
         definition.number("rebalance.timeout.ms", 60_000, 1, "How long a worker may take to join the group again.")
         definition.number(
             "scheduled.rebalance.max.delay.ms", 300_000, 0, "How long the work of a lost worker waits for it.")
-        definition.number("worker.sync.timeout.ms", 3_000, 0, "How long a worker may be behind the config topic.")
         definition.number(
-            "worker.unsync.backoff.ms", 300_000, 0, "How long a worker that is behind stays out of the group.")
+            "worker.sync.timeout.ms", 3_000, 0,
+            "Accepted, without effect: a worker reads the config topic up to its end before it takes work.")
+        definition.number(
+            "worker.unsync.backoff.ms", 300_000, 0,
+            "Accepted, without effect: a worker that is behind reads on, and stays in the group.")
         definition.define(
             "connect.protocol", .string, .value(.string("sessioned")), .oneOf(["eager", "compatible", "sessioned"]),
             .low, "How workers share their work.")
@@ -48,25 +51,55 @@ extension WorkerSettings {
         definition.text(
             "connector.client.config.override.policy", "All", "What connectors may override: All, None, Principal.")
         definition.define("config.providers", .list, .value(.list([])), nil, .low, "Names of providers of values.")
-        definition.text("client.id", "", "Taken for compatibility.")
+        definition.text("client.id", "", "Accepted, without effect.")
         definition.text(
             "listeners", "http://:8083", "Where the worker listens; `connect.listener` of the program wins.")
         definition.define("rest.advertised.host.name", .string, .null, nil, .low, "What others reach this worker by.")
         definition.define("rest.advertised.port", .int, .null, nil, .low, "The port of it.")
         definition.text("access.control.allow.origin", "", "Origins that browsers may ask from.")
         definition.text("access.control.allow.methods", "", "Methods that browsers may use.")
+        definition.define(
+            "rest.advertised.listener", .string, .null, nil, .low,
+            "What others reach this worker by: http or https; as it listens when empty.")
+        definition.define(
+            "rest.extension.classes", .string, .null, nil, .low,
+            "Extensions: that of basic authentication, which asks for users as authentication.method=BASIC does.")
+        definition.define(
+            "security.protocol", .string, .null, nil, .low,
+            "How brokers are spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
+        definition.define(
+            "admin.listeners", .string, .null, .adminListeners, .low,
+            "Empty: nothing answers below /admin. A port of its own for it there is not.")
+        definition.define(
+            "response.http.headers.config", .string, .null, .absent("headers of answers are no setting"), .low,
+            "Headers of answers. Not available.")
+        for name in ["plugin.path", "plugin.discovery"] {
+            definition.define(
+                name, .string, .null, nil, .low, "Accepted, without effect: plugins are part of this program.")
+        }
         for name in [
-            "rest.advertised.listener", "rest.extension.classes", "admin.listeners", "plugin.path", "plugin.discovery",
-            "response.http.headers.config", "security.protocol", "client.dns.lookup", "metadata.max.age.ms",
+            "client.dns.lookup", "metadata.max.age.ms", "reconnect.backoff.ms", "reconnect.backoff.max.ms",
+            "request.timeout.ms", "retry.backoff.ms", "retry.backoff.max.ms", "send.buffer.bytes",
+            "receive.buffer.bytes", "connections.max.idle.ms", "socket.connection.setup.timeout.ms",
+            "socket.connection.setup.timeout.max.ms", "metadata.recovery.strategy",
+            "metadata.recovery.rebootstrap.trigger.ms",
+        ] {
+            definition.define(
+                name, .string, .null, nil, .low,
+                "Accepted, without effect: the worker's own connections to brokers are timed by the program.")
+        }
+        for name in [
             "metric.reporters", "metrics.num.samples", "metrics.recording.level", "metrics.sample.window.ms",
-            "reconnect.backoff.ms", "reconnect.backoff.max.ms", "request.timeout.ms", "retry.backoff.ms",
-            "retry.backoff.max.ms", "send.buffer.bytes", "receive.buffer.bytes", "connections.max.idle.ms",
-            "socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms",
-            "offset.storage.file.filename", "config.action.reload", "metadata.recovery.strategy",
-            "metadata.recovery.rebootstrap.trigger.ms", "auto.include.jmx.reporter", "internal.key.converter",
+            "auto.include.jmx.reporter",
+        ] {
+            definition.define(
+                name, .string, .null, nil, .low, "Accepted, without effect: metrics are those of /metrics.")
+        }
+        for name in [
+            "offset.storage.file.filename", "config.action.reload", "internal.key.converter",
             "internal.value.converter", "task.shutdown.graceful.timeout",
         ] {
-            definition.define(name, .string, .null, nil, .low, "Taken for compatibility.")
+            definition.define(name, .string, .null, nil, .low, "Accepted, without effect.")
         }
         return definition
     }()
@@ -89,6 +122,12 @@ extension ConfigDef {
 }
 
 extension ConfigValidator {
+    fileprivate static let adminListeners = Self { (name, value) throws(ConnectError) in
+        guard case .string(let text) = value, text.contains(where: { $0 != " " }) else { return }
+        throw .config(
+            name, text,
+            "what is below /admin is answered where the worker listens: leave it out, or leave it empty to have none")
+    }
     static let replication = Self { (name, value) throws(ConnectError) in
         guard case .integer(let number) = value, number == -1 || number >= 1 else {
             throw .config(

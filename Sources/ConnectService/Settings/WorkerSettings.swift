@@ -54,6 +54,8 @@ package struct WorkerSettings: Sendable {
     var rebalanceDelayMax: Duration { milliseconds("scheduled.rebalance.max.delay.ms") }
     var tracksTopics: Bool { values.flag("topic.tracking.enable") }
     var allowsTopicReset: Bool { values.flag("topic.tracking.allow.reset") }
+    /// `admin.listeners`, which is empty where nobody is to see or set levels of loggers (KIP-495).
+    var servesAdmin: Bool { properties["admin.listeners"] == nil }
     var createsTopics: Bool { values.flag("topic.creation.enable") }
     var protocolName: String { values.string("connect.protocol") ?? "sessioned" }
     var overridePolicy: String { values.string("connector.client.config.override.policy") ?? "All" }

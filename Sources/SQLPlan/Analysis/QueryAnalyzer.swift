@@ -11,13 +11,16 @@ struct QueryAnalyzer {
     let functions: FunctionCatalog
     /// Whether it writes to a stream or table.
     let isPersistent: Bool
+    /// `ksql.lambdas.enabled`
+    let permitsLambdas: Bool
     var result = QueryAnalysis()
     private var clashing: Set<String> = []
 
-    init(catalog: Catalog, functions: FunctionCatalog, isPersistent: Bool) {
+    init(catalog: Catalog, functions: FunctionCatalog, isPersistent: Bool, permitsLambdas: Bool) {
         self.catalog = catalog
         self.functions = functions
         self.isPersistent = isPersistent
+        self.permitsLambdas = permitsLambdas
     }
 
     mutating func analyze(_ query: Query) throws(PlanError) -> QueryAnalysis {
@@ -190,6 +193,10 @@ struct QueryAnalyzer {
     private func qualifiedLambda(
         _ names: [Identifier], _ body: Expression, _ part: Expression, _ outer: Set<String>
     ) throws(PlanError) -> Expression {
+        guard permitsLambdas else {
+            throw PlanError(
+                "Exception while preparing statement: Lambdas are not enabled at this time.", at: part.position)
+        }
         var parameters = outer
         for name in names {
             if result.sources.contains(where: { $0.source.column(name.text) != nil }) {

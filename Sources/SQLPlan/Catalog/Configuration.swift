@@ -15,6 +15,13 @@ package struct SQLConfiguration: Sendable {
         return text == "true"
     }
 
+    /// `ksql.source.table.materialization.enabled`: what counts is what the server says when a query is to run, not what
+    /// it said when the statement was accepted.
+    package static let sourceTables = "ksql.source.table.materialization.enabled"
+
+    /// `ksql.cast.strings.preserve.nulls`
+    var castsKeepNulls: Bool { isEnabled("ksql.cast.strings.preserve.nulls") }
+
     /// `ksql.persistence.default.format.key`
     var defaultKeyFormat: String { properties["ksql.persistence.default.format.key"] ?? "KAFKA" }
     /// `ksql.persistence.default.format.value`

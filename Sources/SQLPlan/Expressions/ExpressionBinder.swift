@@ -12,6 +12,8 @@ package struct ExpressionBinder: Sendable {
     private let indexes: [String: Int]
     let functions: FunctionCatalog
     let literals: DecimalLiterals
+    /// `ksql.cast.strings.preserve.nulls`: when false, a null that becomes a STRING is the text "null".
+    var castsKeepNulls = true
     var lambdas: [[(name: String, type: SQLType)]] = []
 
     /// Of columns with the same name the last counts.
@@ -274,7 +276,11 @@ package struct ExpressionBinder: Sendable {
         do { _ = try SQLCast(from: bound.type, to: target) } catch {
             throw PlanError(error, at: position).fromCompiling
         }
-        return TypedExpression(.cast(bound), target, position: position)
+        let cast = TypedExpression(.cast(bound), target, position: position)
+        guard !castsKeepNulls, target == .string, bound.type.isNullText else { return cast }
+        let null = TypedExpression(.literal(.string("null")), .string, position: position)
+        let condition = TypedExpression(.isNull(bound), .boolean, position: position)
+        return TypedExpression(.searchedCase([.init(condition, null)], otherwise: cast), .string, position: position)
     }
 
     private func searchedCase(
@@ -311,6 +317,16 @@ package struct ExpressionBinder: Sendable {
             return TypedExpression(.searchedCase(branches, otherwise: last), type, position: position)
         } catch {
             throw PlanError(.type, "Invalid Case expression. " + error.message, at: position)
+        }
+    }
+}
+
+extension SQLType {
+    /// Whether the original makes a text of a null of this type as Java does, where it is told to.
+    fileprivate var isNullText: Bool {
+        switch self {
+        case .string, .decimal, .timestamp, .date, .time, .bytes: false
+        default: true
         }
     }
 }

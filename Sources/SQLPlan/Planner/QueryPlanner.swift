@@ -68,6 +68,10 @@ struct QueryPlanner {
     }
 
     func plan() throws(PlanError) -> PlannedQuery {
+        if analysis.emit == .final, !topics.isReplayed, !configuration.isEnabled("ksql.suppress.enabled") {
+            throw PlanError(
+                "Suppression is currently disabled. You can enable it by setting ksql.suppress.enabled to true")
+        }
         let join = try analysis.isJoin ? JoinPlanner(self) : nil
         var planned = try join?.plan() ?? source(analysis.from, ["KsqlTopic"])
         if let condition = analysis.where {
@@ -108,7 +112,9 @@ struct QueryPlanner {
     }
 
     func binder(_ schema: RowSchema) -> ExpressionBinder {
-        ExpressionBinder(schema.columns, functions: functions, rules: rules)
+        var binder = ExpressionBinder(schema.columns, functions: functions, rules: rules)
+        binder.castsKeepNulls = configuration.castsKeepNulls
+        return binder
     }
 
     /// - Parameter use: what it is compiled for, as the original says it: "Select", "Group By".

@@ -70,7 +70,9 @@ struct PullPlanner {
                     + " issue a push query.\nPlease set ksql.pull.queries.enable=true to enable this feature.")
         }
         try checkClauses(query)
-        var analyzer = QueryAnalyzer(catalog: catalog, functions: functions, isPersistent: false)
+        var analyzer = QueryAnalyzer(
+            catalog: catalog, functions: functions, isPersistent: false,
+            permitsLambdas: executor.environment.permitsLambdas)
         let analysis = try analyzer.analyze(query)
         try checkAnalysis(analysis)
         if analysis.isAggregating {

@@ -5,6 +5,7 @@ extension StatementExecutor {
     func createSource(
         _ create: CreateSource, _ text: String, _ catalog: inout Catalog
     ) throws(PlanError) -> StatementOutcome {
+        try checkFlags(create)
         var properties = try WithProperties(create.properties, for: .create)
         let kind = create.kind.lowercased
         let existing = catalog[create.name.text]
@@ -59,13 +60,29 @@ extension StatementExecutor {
         if let existing { try UpgradeRules.check(existing, source) }
         catalog.put(source)
         var outcome = StatementOutcome("\(create.kind.capitalized) created")
-        if create.isSource, create.kind == .table {
+        if create.isSource, create.kind == .table, environment.configuration.isEnabled(SQLConfiguration.sourceTables) {
             let plan = try materialization(of: source, &catalog)
             catalog.put(PersistentQuery(plan: plan, statement: text))
             outcome.effects = [.start(plan)]
             outcome.queryID = plan.id
         }
         return outcome
+    }
+
+    /// Features that the server may be told not to offer.
+    private func checkFlags(_ create: CreateSource) throws(PlanError) {
+        let hasHeaders = create.elements.contains { element in
+            switch element.constraint {
+            case .headers?, .header?: true
+            case .key?, .primaryKey?, nil: false
+            }
+        }
+        if hasHeaders, !environment.permits("ksql.headers.columns.enabled") {
+            throw PlanError("Cannot create \(create.kind.rawValue) because schema with headers columns is disabled.")
+        }
+        if create.isSource, !environment.permits(SQLConfiguration.sourceTables) {
+            throw PlanError("Cannot execute command because source table materialization is disabled.")
+        }
     }
 
     /// As the original, which takes what is there for what the statement would make.
@@ -174,6 +191,9 @@ extension StatementExecutor {
                         + " into it: [\(writers.map(\.id).joined(separator: ", "))]")
             }
             replaced = writers.first
+            if replaced != nil, !environment.permits("ksql.create.or.replace.enabled") {
+                throw PlanError(.inUse, "Cannot add \(kind) '\(name)': A \(kind) with the same name already exists")
+            }
         }
         plan.id = replaced?.id ?? Self.queryID(create, &catalog)
         if let existing { try UpgradeRules.check(existing, source) }

@@ -37,6 +37,14 @@ package struct StatementEnvironment {
     }
 }
 
+extension StatementEnvironment {
+    /// Whether a flag of the server's lets a new statement through. One that was accepted once goes on when the flag is
+    /// switched off.
+    func permits(_ flag: String) -> Bool { topics.isReplayed || configuration.isEnabled(flag) }
+
+    var permitsLambdas: Bool { permits("ksql.lambdas.enabled") }
+}
+
 /// What is left to do after a statement has changed the catalog.
 package enum StatementEffect: Sendable {
     case start(PhysicalPlan)
@@ -184,7 +192,9 @@ package struct StatementExecutor {
     ) throws(PlanError) -> QueryPlanner {
         var isPersistent = true
         if case .none = sink { isPersistent = false }
-        var analyzer = QueryAnalyzer(catalog: catalog, functions: environment.functions, isPersistent: isPersistent)
+        var analyzer = QueryAnalyzer(
+            catalog: catalog, functions: environment.functions, isPersistent: isPersistent,
+            permitsLambdas: environment.permitsLambdas)
         let analysis = try analyzer.analyze(query)
         return QueryPlanner(
             analysis: analysis, sink: sink, catalog: catalog, functions: environment.functions,

@@ -70,8 +70,15 @@ extension PersistentQuery {
         if case .sink(let sink) = plan.root.operation {
             environment.partitionCounts[sink.topic] = Int32(
                 clamping: try await cluster.topic(sink.topic).partitions.count)
+            environment.messageByteCountsMax[sink.topic] = await messageByteCountMax(of: sink.topic)
         }
         return (environment, places)
+    }
+
+    /// nil where the cluster does not say: whoever may write to a topic need not be allowed to see its configuration.
+    private func messageByteCountMax(of topic: String) async -> Int? {
+        let configs = try? await cluster.configs(of: .topic(topic))
+        return configs?.first { $0.name == "max.message.bytes" }?.value.flatMap { Int($0) }
     }
 
     /// What the engine keeps more than the plan says has its changelog too.

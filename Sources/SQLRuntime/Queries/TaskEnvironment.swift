@@ -31,6 +31,8 @@ struct TaskEnvironment: Sendable {
     var account: StateAccount
     /// Of all topics that are written to.
     var partitionCounts: [String: Int32]
+    /// `max.message.bytes` of the topic that results go to.
+    var messageByteCountsMax: [String: Int] = [:]
     var logger: Logger
     /// Who this node is in the query's group; nil when it is in none.
     var member: (@Sendable () async -> GroupIdentity)?

@@ -61,12 +61,14 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     var engine: QueryTask
     private var inputs: Inputs?
     private var committer: Committer?
-    private let pending = PendingBatches()
+    private let pending: PendingBatches
     private var isPaused: Bool
     private let care: Care?
     /// What went wrong with single records that no commit has in it yet: told when it does, and so told once.
     private var log = LogEntries()
     private var committingLog: [ProcessingLogEntry] = []
+    /// Results that their topic does not take.
+    private var unwritable = 0
     /// Records were processed that no commit has in it.
     private var isDirty = false
     private var isCommitting = false
@@ -99,6 +101,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         self.context = context
         self.worker = worker
         self.isPaused = isPaused
+        pending = PendingBatches(limits: context.messageByteCountsMax)
         name = "\(place.part.index)_\(place.partition)"
         engine = try context.engine(of: place)
     }
@@ -294,9 +297,27 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         for row in 0..<batch.count { streamTime = max(streamTime, batch.timestamps[row]) }
         if batch.count > 0 { current.streamTime = streamTime }
         for records in output.records {
-            current.produced += records.count
-            try pending.append(records, partitionCount: context.partitionCounts[records.topic] ?? 1)
+            let left = try pending.append(
+                records, partitionCount: context.partitionCounts[records.topic] ?? 1,
+                passesOver: context.properties.passesOverUnwritable)
+            current.produced += records.count - left.count
+            if !left.isEmpty { passOver(left, of: records) }
         }
+    }
+
+    private func passOver(_ left: [PendingBatches.TooLarge], of records: SinkBatch) {
+        unwritable += left.count
+        guard context.settings.processingLog != nil else { return }
+        let most = context.messageByteCountsMax[records.topic] ?? 0
+        log.append(
+            left.map { record in
+                ProcessingLogEntry(
+                    kind: .production, step: "",
+                    message:
+                        "The message is \(record.byteCount) bytes when serialized which is larger than \(most), which is "
+                        + "the value of the max.message.bytes configuration of topic '\(records.topic)'.",
+                    topic: records.topic, timestamp: records.timestamps[record.row])
+            })
     }
 
     private func tell(_ entries: [ProcessingLogEntry]) {
@@ -384,7 +405,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private func publish() {
         current.steps = engine.counters
         current.stateBytes = current.steps.reduce(0) { $0 + $1.counters.stateBytes }
-        current.failed = current.steps.reduce(0) { $0 + $1.counters.failed }
+        current.failed = current.steps.reduce(unwritable) { $0 + $1.counters.failed }
         account(current.stateBytes)
         current.changelogEnds = changelogEnds
         published.withLock { $0 = current }

@@ -9,6 +9,8 @@ import StreamEngine
 final class PendingBatches {
     /// Records are cut into batches of about this size, half of what a topic takes by default.
     private static let batchByteCountMax = 512 << 10
+    /// Length, attributes, both deltas and the lengths of key and value.
+    private static let recordHeadByteCountMax = 32
 
     struct Sealed: Sendable {
         var partition: TopicPartition
@@ -20,13 +22,27 @@ final class PendingBatches {
     final class Lane {
         let partition: TopicPartition
         fileprivate let records = GrowingBytes()
+        /// Of the records of a batch.
+        fileprivate let byteCountMax: Int
         fileprivate var count: Int32 = 0
         fileprivate var baseTimestamp: Int64 = 0
         fileprivate var maxTimestamp: Int64 = 0
 
-        fileprivate init(_ partition: TopicPartition) { self.partition = partition }
+        fileprivate init(_ partition: TopicPartition, byteCountMax: Int) {
+            self.partition = partition
+            self.byteCountMax = byteCountMax
+        }
     }
 
+    /// A record that is too large for its topic's batches.
+    struct TooLarge: Hashable {
+        var row: Int
+        /// Of the smallest batch that has it.
+        var byteCount: Int
+    }
+
+    /// `max.message.bytes` of topics, where it is known.
+    private let limits: [String: Int]
     private var lanes: [TopicPartition: Lane] = [:]
     private var sealed: [Sealed] = []
     private(set) var byteCount = 0
@@ -34,12 +50,16 @@ final class PendingBatches {
     /// Where the next records without key go.
     private var next: Int32 = 0
 
+    init(limits: [String: Int] = [:]) { self.limits = limits }
+
     var isEmpty: Bool { recordCount == 0 }
 
     /// Where records of a partition are appended; to be asked for once for many records.
     func lane(_ partition: TopicPartition) -> Lane {
         if let found = lanes[partition] { return found }
-        let made = Lane(partition)
+        // What a batch has besides its records, and a record besides its fields.
+        let most = limits[partition.topic].map { max(0, $0 - BatchHeader.byteCount - Self.recordHeadByteCountMax) }
+        let made = Lane(partition, byteCountMax: min(Self.batchByteCountMax, most ?? .max))
         lanes[partition] = made
         return made
     }
@@ -47,8 +67,15 @@ final class PendingBatches {
     /// Adds records for partitions that their keys decide, as the Java producer does; those without a key of one call stay
     /// together.
     ///
+    /// - Parameter passesOver: whether records that the topic does not take are left out.
+    /// - Returns: what was left out.
     /// - Throws: `.invalidRecord` when a record is too large for any batch.
-    func append(_ batch: SinkBatch, partitionCount: Int32) throws(ClusterError) {
+    @discardableResult
+    func append(
+        _ batch: SinkBatch, partitionCount: Int32, passesOver: Bool = false
+    ) throws(ClusterError) -> [TooLarge] {
+        var left: [TooLarge] = []
+        let most = passesOver ? limits[batch.topic] ?? .max : .max
         next &+= 1
         let count = max(1, partitionCount)
         let keyless = (next & 0x7FFF_FFFF) % count
@@ -58,6 +85,15 @@ final class PendingBatches {
         defer { withExtendedLifetime(batch) {} }
         for row in 0..<batch.count {
             let key = keys[row]
+            let value = values[row]
+            if most != .max {
+                let headers = batch.headers.isEmpty ? [] : batch.headers[row]
+                let byteCount = Self.batchByteCount(key: key?.count, value: value?.count, headers)
+                if byteCount > most {
+                    left.append(TooLarge(row: row, byteCount: byteCount))
+                    continue
+                }
+            }
             var partition = keyless
             if let key {
                 partition = 0
@@ -74,9 +110,17 @@ final class PendingBatches {
                 used[Int(partition)] = lane
             }
             try append(
-                prefix: nil, key: key, value: values[row], batch.timestamps[row], to: lane,
+                prefix: nil, key: key, value: value, batch.timestamps[row], to: lane,
                 batch.headers.isEmpty ? [] : batch.headers[row])
         }
+        return left
+    }
+
+    /// Of a batch with one record.
+    private static func batchByteCount(key: Int?, value: Int?, _ headers: [SourceBatch.Header]) -> Int {
+        var length = 3 + GrowingBytes.byteCount(Int64(key ?? -1)) + GrowingBytes.byteCount(Int64(value ?? -1))
+        length += (key ?? 0) + (value ?? 0) + (headers.isEmpty ? 1 : byteCount(headers))
+        return BatchHeader.byteCount + GrowingBytes.byteCount(Int64(length)) + length
     }
 
     /// - Parameter prefix: a byte in front of the key, which is there then.
@@ -92,7 +136,7 @@ final class PendingBatches {
             throw ClusterError(.invalidRecord, "a record of \(fieldBytes) bytes for \(lane.partition) is too large")
         }
         let records = lane.records
-        if lane.count > 0, records.count + fieldBytes > Self.batchByteCountMax || lane.count == .max { seal(lane) }
+        if lane.count > 0, records.count + fieldBytes > lane.byteCountMax || lane.count == .max { seal(lane) }
         if lane.count == 0 {
             lane.baseTimestamp = timestamp
             lane.maxTimestamp = timestamp

@@ -9,6 +9,8 @@ final class CommandLog: Sendable {
     private let topic: String
     private let serviceID: String
     private let replicas: Int16
+    /// `ksql.internal.topic.min.insync.replicas`
+    private let inSyncReplicas: String
     private let timeout: Duration
     private let logger: Logger
     let progress = Progress()
@@ -24,6 +26,7 @@ final class CommandLog: Sendable {
         topic = settings.commandTopic
         serviceID = settings.serviceID
         replicas = settings.properties["ksql.internal.topic.replicas"].flatMap { Int16($0) } ?? 1
+        inSyncReplicas = settings.properties["ksql.internal.topic.min.insync.replicas"] ?? "1"
         timeout = settings.statementTimeout
         self.logger = logger
     }
@@ -56,7 +59,10 @@ final class CommandLog: Sendable {
             try await cluster.createTopic(
                 NewTopic(
                     topic, partitionCount: 1, replicationFactor: replicas,
-                    configs: ["cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"]),
+                    configs: [
+                        "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+                        "min.insync.replicas": inSyncReplicas,
+                    ]),
                 validateOnly: false)
         } catch {
             // Another node was faster.

@@ -87,7 +87,7 @@ extension SQLEngine {
         if let suffix = command.planQueryID?.split(separator: "_").last, let number = Int(suffix) {
             catalog.nextQueryNumber = number
         }
-        let configuration = SQLConfiguration(command.serverProperties).overridden(by: command.properties)
+        let configuration = configuration(of: command)
         let outcome: StatementOutcome
         let changed: Catalog
         if let surroundings = command.surroundings {
@@ -121,6 +121,13 @@ extension SQLEngine {
                 CommandStatus(status: .success, message: outcome.message, queryID: outcome.queryID), of: command.id)
         }
         return outcome.effects
+    }
+
+    /// What held when the statement was accepted, but for what is the server's to say at each start.
+    private func configuration(of command: Command) -> SQLConfiguration {
+        var configuration = SQLConfiguration(command.serverProperties).overridden(by: command.properties)
+        configuration.properties[SQLConfiguration.sourceTables] = settings.properties[SQLConfiguration.sourceTables]
+        return configuration
     }
 
     private func perform(

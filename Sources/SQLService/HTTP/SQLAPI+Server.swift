@@ -168,7 +168,7 @@ extension SQLEngine {
             ("activeStandbyPerQuery", .object(queries)),
             ("hostStoreLags", await storeLags()),
         ])
-        let window = settings.properties["ksql.heartbeat.window.ms"].flatMap { Int64($0) } ?? 2000
+        let rules = HeartbeatRules(settings.properties)
         let shares = await runner.shares().sorted { $0.key < $1.key }
         var hosts: [(String, JSONValue)] = [(address, own)]
         for (host, peer) in peers.all where host != address {
@@ -177,7 +177,8 @@ extension SQLEngine {
                 (
                     host,
                     .object([
-                        ("hostAlive", .bool(now - peer.heard < window)), ("lastStatusUpdateMs", .number(peer.heard)),
+                        ("hostAlive", .bool(rules.isAlive(heard: peer.heard, now: now))),
+                        ("lastStatusUpdateMs", .number(peer.heard)),
                         ("activeStandbyPerQuery", .object(queries)),
                         (
                             "hostStoreLags",

@@ -83,3 +83,33 @@ extension SQLEngine {
         ])
     }
 }
+
+/// When a node counts as alive, by what it was heard of last.
+struct HeartbeatRules: Sendable {
+    /// `ksql.heartbeat.send.interval.ms`: the pause of the node's own heartbeats is taken for the other's.
+    private let interval: Int64
+    /// `ksql.heartbeat.window.ms`
+    private let window: Int64
+    /// `ksql.heartbeat.missed.threshold.ms`, which is a number of heartbeats whatever its name says.
+    private let missedMax: Int64
+
+    init(_ properties: [String: String]) {
+        func number(_ name: String, _ standard: Int64) -> Int64 {
+            max(1, properties["ksql.heartbeat." + name].flatMap { Int64($0) } ?? standard)
+        }
+        interval = number("send.interval.ms", 100)
+        window = number("window.ms", 2000)
+        missedMax = number("missed.threshold.ms", 3)
+    }
+
+    /// Whether fewer heartbeats in a row have failed to come than may, and the last is in the window.
+    ///
+    /// - Parameters:
+    ///   - heard: the time of the last heartbeat, in milliseconds.
+    ///   - now: in milliseconds.
+    func isAlive(heard: Int64, now: Int64) -> Bool {
+        let (silence, overflow) = now.subtractingReportingOverflow(heard)
+        guard !overflow, silence < window else { return false }
+        return silence <= interval || (silence - 1) / interval < missedMax
+    }
+}

@@ -1,4 +1,5 @@
 import Bytes
+import SQLPlan
 
 /// The properties of the SQL server by ksqlDB's names: which there are, what they hold, who may set them.
 ///
@@ -58,26 +59,33 @@ package enum PropertyCatalog {
             "ksql.persistence.wrap.single.values", "", "Whether single columns are wrapped in an object.", set: true),
         text("ksql.output.topic.name.prefix", "", "What names of topics made for results begin with."),
         number("ksql.internal.topic.replicas", 1, 1...32767, "Replicas of the command topic and internal topics."),
-        number("ksql.internal.topic.min.insync.replicas", 1, 1...32767, "min.insync.replicas of internal topics."),
+        number("ksql.internal.topic.min.insync.replicas", 1, 1...32767, "min.insync.replicas of the command topic."),
         number("ksql.sink.partitions", nil, positive, "Taken and not used, as in the original."),
         number("ksql.sink.replicas", nil, 1...32767, "Taken and not used, as in the original."),
         flag(
             "ksql.fail.on.deserialization.error", false, "Whether a record that cannot be read ends its query.",
             set: true),
         flag(
-            "ksql.fail.on.production.error", true, "Whether a record that cannot be written ends its query.", set: true),
+            "ksql.fail.on.production.error", true,
+            "Whether a result that is larger than its topic takes ends the query; else it is left out, and the processing "
+                + "log tells of it.", set: true),
         flag(
             "ksql.timestamp.throw.on.invalid", false, "Whether a timestamp that cannot be read ends its query.",
             set: true),
         flag("ksql.functions.substring.legacy.args", false, "SUBSTRING counts from 0.", set: true),
         flag("ksql.insert.into.values.enabled", true, "Whether INSERT INTO ... VALUES is allowed."),
         flag("ksql.pull.queries.enable", true, "Whether pull queries are answered."),
-        flag("ksql.suppress.enabled", true, "Whether EMIT FINAL is allowed.", set: true),
-        flag("ksql.lambdas.enabled", true, "Whether lambdas are allowed."),
-        flag("ksql.headers.columns.enabled", true, "Whether columns of headers are allowed."),
-        flag("ksql.create.or.replace.enabled", true, "Whether CREATE OR REPLACE is allowed."),
+        flag("ksql.suppress.enabled", true, "Whether new queries may have EMIT FINAL.", set: true),
+        flag("ksql.lambdas.enabled", true, "Whether new queries may have lambdas.", set: true),
+        flag("ksql.headers.columns.enabled", true, "Whether new streams and tables may have columns of headers."),
+        flag(
+            "ksql.create.or.replace.enabled", true,
+            "Whether CREATE OR REPLACE ... AS SELECT replaces a query that is there; else it is refused.", set: true),
         flag("ksql.variable.substitution.enable", true, "Whether variables are replaced.", set: true),
-        flag("ksql.source.table.materialization.enabled", true, "Whether source tables are kept for pull queries."),
+        flag(
+            SQLConfiguration.sourceTables, true,
+            "Whether source tables are kept for pull queries. When false, CREATE SOURCE is refused, and source tables that "
+                + "were made before are not kept from the next start on."),
         flag("ksql.udfs.enabled", true, "Taken and not used."),
         flag("ksql.query.pull.table.scan.enabled", true, "Whether pull queries may scan a table.", set: true),
         flag("ksql.query.pull.range.scan.enabled", true, "Whether pull queries may scan a range of keys.", set: true),
@@ -90,12 +98,16 @@ package enum PropertyCatalog {
         number(
             "ksql.query.pull.max.hourly.bandwidth.megabytes", -1, -1...Int64(Int32.max),
             "Megabytes an hour that pull queries may answer; -1: no bound."),
-        number("ksql.query.pull.max.allowed.offset.lag", .max, 0...Int64.max, "How far a standby may lag.", set: true),
+        number(
+            "ksql.query.pull.max.allowed.offset.lag", .max, 0...Int64.max,
+            "Taken and not used: state answers when it has been read back, and lags behind nothing.", set: true),
         number("ksql.query.pull.thread.pool.size", 50, positive, "Taken and not used."),
         number("ksql.query.pull.router.thread.pool.size", 50, positive, "Taken and not used."),
         flag(
             "ksql.query.push.v2.enabled", false, "Whether push queries join the results of a running query.", set: true),
-        flag("ksql.query.push.v2.registry.installed", false, "Whether queries keep their results for push queries."),
+        flag(
+            "ksql.query.push.v2.registry.installed", false,
+            "Taken and not used: every query can give its results to push queries."),
         number("ksql.query.push.v2.new.latest.delay.ms", 5000, 0...Int64.max, "Taken and not used."),
         number("ksql.max.push.queries", 100, count, "Push queries at a time; more are refused."),
         number("ksql.query.persistent.active.limit", nil, count, "Persistent queries; more are refused."),
@@ -109,7 +121,9 @@ package enum PropertyCatalog {
             "ksql.query.push.stall.timeout.ms", 30_000, 100...Int64(86_400_000),
             "How long a client may take none of the rows that come; then its query ends, and it is told why."),
         number(
-            "ksql.suppress.buffer.size.bytes", -1, -1...Int64.max, "Bytes that EMIT FINAL may hold back.", set: true),
+            "ksql.suppress.buffer.size.bytes", -1, -1...Int64.max,
+            "Bytes that EMIT FINAL may hold back for a partition; beyond it the query fails. -1: any number.", set: true
+        ),
         number(
             "ksql.fetch.remote.hosts.timeout.seconds", 10, 1...Int64(3600),
             "How long SHOW QUERIES, EXPLAIN and DESCRIBE wait for another node."),
@@ -134,10 +148,18 @@ package enum PropertyCatalog {
         text("ksql.properties.overrides.allowlist", "", "The only properties that sessions may set; all when empty."),
         flag("ksql.heartbeat.enable", false, "Whether nodes tell each other that they live."),
         number("ksql.heartbeat.send.interval.ms", 100, positive, "Milliseconds between heartbeats."),
-        number("ksql.heartbeat.check.interval.ms", 200, positive, "Milliseconds between looks at heartbeats."),
-        number("ksql.heartbeat.window.ms", 2000, positive, "Milliseconds in which missed heartbeats count."),
-        number("ksql.heartbeat.missed.threshold.ms", 3, positive, "Missed heartbeats until a node counts as dead."),
-        number("ksql.heartbeat.discover.interval.ms", 2000, positive, "Milliseconds between looks for other nodes."),
+        number(
+            "ksql.heartbeat.check.interval.ms", 200, positive,
+            "Taken and not used: heartbeats are looked at when somebody asks."),
+        number(
+            "ksql.heartbeat.window.ms", 2000, positive,
+            "A node that was heard of longer ago counts as dead, in milliseconds."),
+        number(
+            "ksql.heartbeat.missed.threshold.ms", 3, positive,
+            "Heartbeats missed in a row until a node counts as dead: a number, whatever the name says."),
+        number(
+            "ksql.heartbeat.discover.interval.ms", 2000, positive,
+            "Taken and not used: other nodes are known by the groups of their queries."),
         flag("ksql.lag.reporting.enable", false, "Whether nodes tell each other how far they are."),
         number("ksql.lag.reporting.send.interval.ms", 5000, positive, "Milliseconds between such reports."),
         text("ksql.advertised.listener", "", "What other nodes and clients reach this server by."),
@@ -149,7 +171,9 @@ package enum PropertyCatalog {
             "ksql.internal.ssl.client.authentication", "",
             "Whether other nodes show certificates to that port: NONE, REQUESTED or REQUIRED; as ssl.client.authentication when "
                 + "empty."),
-        number("ksql.idle.connection.timeout.seconds", 600, positive, "Seconds until an idle connection ends."),
+        number(
+            "ksql.idle.connection.timeout.seconds", 60, 1...86_400, "Seconds until a connection without a request ends."
+        ),
         number("ksql.server.command.response.timeout.ms", 5000, positive, "Milliseconds that a command may take."),
         number("ksql.assert.topic.default.timeout.ms", 1000, 0...Int64.max, "How long ASSERT TOPIC waits.", set: true),
         number(
@@ -164,7 +188,10 @@ package enum PropertyCatalog {
         text("ksql.logging.processing.stream.name", "KSQL_PROCESSING_LOG", "The name of that stream."),
         flag("ksql.logging.processing.rows.include", false, "Whether the processing log shows what records hold."),
         text("ksql.metrics.tags.custom", "", "Taken and not used."),
-        flag("ksql.cast.strings.preserve.nulls", true, "Whether CAST keeps nulls.", set: true),
+        flag(
+            "ksql.cast.strings.preserve.nulls", true,
+            "Whether CAST of a null to STRING is null; else it is the text null, as in old versions of the original.",
+            set: true),
         flag(
             "ksql.nested.error.set.null", true,
             "Whether a failing CAST, array item, map entry, field or inner call is null on its own.", set: true),
@@ -191,14 +218,23 @@ package enum PropertyCatalog {
         number(
             "commit.interval.ms", 2000, 0...Int64.max,
             "Milliseconds between commits at most; as long as nobody sets it, 100.", set: true),
-        number("cache.max.bytes.buffering", 10_000_000, 0...Int64.max, "Bytes of results that may wait.", set: true),
+        number(
+            "cache.max.bytes.buffering", 10_000_000, 0...Int64.max,
+            "Taken and not used: every change of a table is put out.", set: true),
         number("num.stream.threads", 4, positive, "Taken and not used.", set: true),
         number("num.standby.replicas", 0, count, "Taken and not used.", set: true),
         number("replication.factor", 1, -1...32767, "Replicas of internal topics.", set: true),
         text("state.dir", "", "Where state lies that does not fit into memory; in the data folder when empty."),
-        number("max.task.idle.ms", 0, -1...Int64.max, "How long a join waits for its other side.", set: true),
-        number("buffered.records.per.partition", 1000, positive, "Records that wait for one partition.", set: true),
-        number("task.timeout.ms", 300_000, 0...Int64.max, "How long a task tries again after an error.", set: true),
+        number(
+            "max.task.idle.ms", 0, -1...Int64.max,
+            "Taken and not used: records are taken by their times, and a side without records holds up nothing.",
+            set: true),
+        number(
+            "buffered.records.per.partition", 1000, positive,
+            "Taken and not used: what waits for a partition is bounded in bytes.", set: true),
+        number(
+            "task.timeout.ms", 300_000, 0...Int64.max,
+            "Taken and not used: queries are tried again as ksql.query.retry.backoff says.", set: true),
         text("topology.optimization", "all", "Taken and not used.", set: true),
         text("bootstrap.servers", "", "The cluster; the broker of this process when empty."),
         text("application.id", "", "Chosen by the server."),

@@ -173,6 +173,12 @@ final class SuppressOperator: Operator {
         rowCodec.append(columns, row: row, to: scratch)
         try buffer.put(
             time: end, order: order.bytes, timestamp: batch.timestamps[row], value: scratch.bytes, replacing: true)
+        if let most = context.settings.suppressedByteCountMax, buffer.byteCount > most {
+            throw EngineError(
+                .fatalRecord,
+                "EMIT FINAL would hold back \(buffer.byteCount) bytes, and ksql.suppress.buffer.size.bytes allows \(most)"
+            )
+        }
     }
 
     private func emitClosed() throws(EngineError) {

@@ -115,6 +115,20 @@ package struct ProcessingLogEntry: Sendable, Hashable {
     /// The bytes that could not be read.
     package var record: [UInt8]?
     package var timestamp: Int64?
+
+    package init(
+        kind: Kind, step: String, message: String, topic: String? = nil, partition: Int32? = nil, offset: Int64? = nil,
+        record: [UInt8]? = nil, timestamp: Int64? = nil
+    ) {
+        self.kind = kind
+        self.step = step
+        self.message = message
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.record = record
+        self.timestamp = timestamp
+    }
 }
 
 /// What an operator has seen; `test --explain` and EXPLAIN ANALYZE print it.
@@ -270,6 +284,8 @@ package struct EngineSettings: Sendable, Hashable {
     package var failsOnInvalidTimestamp = false
     /// `ksql.fail.on.deserialization.error`
     package var failsOnDeserializationError = false
+    /// `ksql.suppress.buffer.size.bytes`: what EMIT FINAL of a task may hold back; nil: any number.
+    package var suppressedByteCountMax: Int?
     /// Whether state notes what changed, for changelogs and snapshots.
     package var capturesChanges = false
     /// `state.store`
@@ -296,6 +312,9 @@ package struct EngineSettings: Sendable, Hashable {
         func flag(_ name: String) -> Bool { properties[name].map { NumberText.boolean($0) } ?? false }
         failsOnInvalidTimestamp = flag("ksql.timestamp.throw.on.invalid")
         failsOnDeserializationError = flag("ksql.fail.on.deserialization.error")
+        if let bytes = properties["ksql.suppress.buffer.size.bytes"].flatMap({ Int($0) }), bytes >= 0 {
+            suppressedByteCountMax = bytes
+        }
         if let kind = properties["state.store"].flatMap({ StateStoreKind(rawValue: $0.lowercased()) }) {
             stateStore = kind
         }

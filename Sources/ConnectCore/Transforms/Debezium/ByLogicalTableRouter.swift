@@ -17,7 +17,9 @@ struct ByLogicalTableRouter: Transformation {
         definition.define(
             "key.field.name", .string, .value(.string("__dbz__physicalTableIdentifier")), nil, .low,
             "The name of that field.", isInternal: true)
-        definition.define("logical.table.cache.size", .int, .value(.integer(16)), nil, .low, "Kept for compatibility.")
+        definition.define(
+            "logical.table.cache.size", .int, .value(.integer(16)), nil, .low,
+            "Taken for compatibility, without effect.")
         definition.define(
             "schema.name.adjustment.mode", .string, .value(.string("none")), .oneOf(["none", "avro", "avro_unicode"]),
             .low, "Whether names of schemas are changed to those that Avro takes.", isInternal: true)

@@ -19,7 +19,9 @@ struct EventRouter: Transformation {
         }
         text("table.field.event.id", "id", .low, "The column with the event's id.")
         text("table.field.event.key", "aggregateid", .low, "The column with the message's key.")
-        text("table.field.event.type", "type", .low, "The column with the event's type.")
+        text(
+            "table.field.event.type", "type", .low,
+            "Without effect, as in the original: table.fields.additional.placement passes the column on.")
         text("table.field.event.payload", "payload", .low, "The column with the message.")
         text("table.field.event.timestamp", nil, .medium, "The column with the message's time.")
         definition.define(
@@ -47,10 +49,11 @@ struct EventRouter: Transformation {
         definition.define(
             "route.tombstone.on.empty.payload", .boolean, .value(.boolean(false)), nil, .high,
             "Whether an empty payload becomes a tombstone.")
-        text("tracing.span.context.field", "tracingspancontext", .high, "Taken for compatibility.")
-        text("tracing.operation.name", "debezium-read", .high, "Taken for compatibility.")
+        text("tracing.span.context.field", "tracingspancontext", .high, "Taken for compatibility, without effect.")
+        text("tracing.operation.name", "debezium-read", .high, "Taken for compatibility, without effect.")
         definition.define(
-            "tracing.with.context.field.only", .boolean, .value(.boolean(false)), nil, .high, "Taken for compatibility."
+            "tracing.with.context.field.only", .boolean, .value(.boolean(false)), nil, .high,
+            "Taken for compatibility, without effect."
         )
         return definition
     }()

@@ -18,7 +18,8 @@ private struct ExpressionScope: Sendable {
 
     static func define(_ definition: inout ConfigDef) {
         definition.define(
-            "language", .string, .value(.string("jsr223.groovy")), nil, .low, "Taken for compatibility.")
+            "language", .string, .value(.string("jsr223.groovy")), nil, .low, "Taken for compatibility, without effect."
+        )
         definition.define(
             "null.handling.mode", .string, .value(.string("keep")),
             .oneOf(["keep", "drop", "evaluate"], ignoresCase: true), .medium,
