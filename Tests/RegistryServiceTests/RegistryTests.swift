@@ -377,6 +377,23 @@ import Testing
             Line("GET /schemas/ids/1/versions?offset=2", #"[{"subject":"c","version":1}]"#),
             Line("GET /schemas?offset=2&limit=1", #""subject":"c","version":1"#),
             Line("GET /contexts?limit=1", #"["."]"#),
+            Line("POST /subjects/:.x:d/versions", message(["a"]), #""id":1"#),
+            Line("DELETE /subjects/c/versions/1", "1"),
+            Line("GET /subjects?subjectPrefix=", #"["a","b","c"]"#), Line("GET /subjects", #"[":.x:d","a","b","c"]"#),
+            // All contexts have their subjects listed, the default one its schemas.
+            Line("GET /schemas?limit=1", #"[{"subject":"a","version":1"#),
+            Line("GET /schemas?subjectPrefix=:*:&limit=1", #"[{"subject":":.x:d","version":1"#),
+            Line("GET /schemas?subjectPrefix=c&latestOnly=true", #"[{"subject":"c","version":2"#),
+            Line("GET /schemas?subjectPrefix=c&deleted=true", #"[{"subject":"c","version":1"#),
+            Line("GET /schemas?subjectPrefix=c&deleted=true&offset=1", #"[{"subject":"c","version":2"#),
+            Line("GET /schemas?subjectPrefix=c&offset=1", "[]"), Line("GET /schemas?subjectPrefix=y", "[]"),
+            Line("GET /schemas?subjectPrefix=:.x:", #"[{"subject":":.x:d","version":1"#),
+            Line("GET /contexts/.x/schemas", #"[{"subject":":.x:d","version":1"#),
+            Line("GET /schemas?limit=x", nil, 404, #""error_code":404"#),
+            Line("GET /schemas/ids/1/versions?deleted=true&offset=2&limit=1", #"[{"subject":"c","version":1}]"#),
+            Line("GET /subjects/c/versions?deleted=true&limit=1", "[1]"),
+            Line("GET /subjects/c/versions?deletedOnly=true", "[1]"),
+            Line("GET /contexts?offset=1", #"[".x"]"#),
         ])
     }
 

@@ -182,6 +182,8 @@ package struct JSONConverter: Converter, HeaderConverter {
             members.reserveCapacity(schema.fields.count)
             for (index, field) in schema.fields.enumerated() {
                 let value = options.replacesNull ? structure[index] : structure.values[index]
+                // With a JSON Schema what is not set is left out: its properties need not be there.
+                if options.isSchemaForm, value.isNull, !field.schema.isOptional { continue }
                 members.append((field.name, try payload(value, field.schema, depth: depth + 1)))
             }
             return .object(members)

@@ -80,12 +80,14 @@ struct Exchange: Sendable {
         return resolve(qualified(text))
     }
 
-    /// The query parameter `subjectPrefix`: within the context of the path, or by default of all contexts.
-    var subjectPrefix: String {
+    /// The query parameter `subjectPrefix`: within the context of the path.
+    ///
+    /// - Parameter missing: what it is when it is not there and the path names no context. `:*:` is all contexts, an
+    ///   empty text the default one.
+    func subjectPrefix(default missing: String) -> String {
         let text = call.query("subjectPrefix")
-        if call.parameters["context"] == nil { return text ?? ":*:" }
-        let prefix = qualified(text ?? "")
-        return prefix.description
+        if call.parameters["context"] == nil { return text ?? missing }
+        return qualified(text ?? "").description
     }
 
     /// The context of the path.

@@ -10,7 +10,7 @@ extension RegistryAPI {
 
         get("/schemas") { exchange throws(RegistryError) in
             let found = registry.schemas(
-                prefix: exchange.subjectPrefix,
+                prefix: exchange.subjectPrefix(default: ""),
                 .init(deleted: exchange.flag("deleted"), deletedOnly: exchange.flag("deletedOnly")),
                 latestOnly: exchange.flag("latestOnly"), ruleTypes: exchange.call.queries("ruleType"),
                 withAliases: exchange.flag("aliases"))

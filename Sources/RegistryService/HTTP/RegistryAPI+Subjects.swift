@@ -10,7 +10,7 @@ extension RegistryAPI {
         let registry = registry
         get("/subjects") { exchange throws(RegistryError) in
             let subjects = registry.subjects(
-                prefix: exchange.subjectPrefix,
+                prefix: exchange.subjectPrefix(default: ":*:"),
                 .init(deleted: exchange.flag("deleted"), deletedOnly: exchange.flag("deletedOnly")))
             let page = try exchange.page(subjects, registry.settings.subjectLimit)
             return .json(.array(page.map { .string($0) }))

@@ -236,7 +236,8 @@ struct JSONComparison {
         var seen: Set<[UInt8]> = []
         let unique = combination.branches.filter { part in
             guard let source = node(part).source else { return true }
-            return seen.insert(Array("\(source.resource):".utf8) + source.value.javaBytes(isSorted: true)).inserted
+            let value = source.isModern ? source.value.withoutAnnotations : source.value
+            return seen.insert(Array("\(source.resource):".utf8) + value.javaBytes(isSorted: true)).inserted
         }
         uniqueBranches[combination.part] = unique
         return unique
@@ -290,6 +291,28 @@ struct JSONComparison {
         if let isFound = known?.isFound(in: name) { return isFound }
         lookCount += 500
         return false
+    }
+}
+
+extension JSONValue {
+    /// A modern schema without the keywords that its translation in the original leaves out.
+    fileprivate var withoutAnnotations: JSONValue {
+        switch self {
+        case .array(let elements): return .array(elements.map(\.withoutAnnotations))
+        case .object(let members):
+            var kept: [(String, JSONValue)] = []
+            for (name, value) in members {
+                switch name {
+                case "format": if value.text != nil { continue }
+                case "readOnly", "writeOnly", "deprecated": if value.flag != nil { continue }
+                default: break
+                }
+                let isData = ["enum", "const", "default", "examples"].contains(name)
+                kept.append((name, isData ? value : value.withoutAnnotations))
+            }
+            return .object(kept)
+        default: return self
+        }
     }
 }
 

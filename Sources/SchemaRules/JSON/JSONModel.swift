@@ -14,9 +14,16 @@ struct JSONModel: Sendable {
         var defaultValue: JSONValue?
         var connectType: String?
         var shape: Shape
-        /// What the node was made of, and the resource it is in: branches of a combination that are written the same
-        /// way count once. Nil for what stands for a part of a schema.
-        var source: (value: JSONValue, resource: Int)?
+        /// What the node was made of: branches of a combination that are written the same way count once. Nil for a
+        /// part of a schema until draft 7.
+        var source: Source?
+    }
+
+    struct Source: Sendable {
+        var value: JSONValue
+        var resource: Int
+        /// From 2019-09 on, where `format` and its like are no part of what is compared.
+        var isModern: Bool
     }
 
     enum Criterion: String, Sendable { case allOf, anyOf, oneOf }
@@ -103,14 +110,28 @@ struct JSONModelBuilder {
     private var nodes: [JSONModel.Node?] = []
     private var known: [JSONName: Int] = [:]
     private var open: [(index: Int, place: SchemaLibrary.Place)] = []
+    /// Combinations of modern schemas, whose branches are known when all nodes are.
+    private var modernCombinations: [Int] = []
 
     init(library: SchemaLibrary) { self.library = library }
 
     mutating func build(_ schema: JSONSchema) throws(SchemaFailure) -> [JSONModel.Node] {
         guard let root = library.root(of: schema.mainResource) else { throw SchemaFailure("the schema has no root") }
         _ = reserve(root)
-        while let (index, place) = open.popLast() { nodes[index] = try node(place) }
-        return nodes.compactMap { $0 }
+        while let (index, place) = open.popLast() { nodes[index] = try node(place, index) }
+        var built = nodes.compactMap { $0 }
+        for index in modernCombinations { spliceBranches(of: index, in: &built) }
+        return built
+    }
+
+    /// A branch that is several things at once comes as these things: the original's `SchemaTranslator` joins what a
+    /// branch is made of to the combination, not the branch.
+    private func spliceBranches(of index: Int, in built: inout [JSONModel.Node]) {
+        guard case .combined(let criterion, let branches, isMade: false) = built[index].shape else { return }
+        let spliced = branches.flatMap { branch in
+            if case .combined(.allOf, let parts, isMade: true) = built[branch].shape { parts } else { [branch] }
+        }
+        if spliced.count != branches.count { built[index].shape = .combined(criterion, spliced, isMade: false) }
     }
 
     private mutating func reserve(_ place: SchemaLibrary.Place) -> Int {
@@ -123,7 +144,7 @@ struct JSONModelBuilder {
     }
 
     /// A schema inside of `place`.
-    private mutating func child(
+    mutating func child(
         _ value: JSONValue, _ keyword: String, _ step: String? = nil, of place: SchemaLibrary.Place
     )
         -> Int
@@ -137,25 +158,33 @@ struct JSONModelBuilder {
     }
 
     /// A node that has no place in a document.
-    private mutating func add(_ shape: JSONModel.Shape) -> Int {
-        nodes.append(JSONModel.Node(shape: shape))
+    mutating func add(_ shape: JSONModel.Shape, source: JSONModel.Source? = nil) -> Int {
+        nodes.append(JSONModel.Node(shape: shape, source: source))
         return nodes.count - 1
     }
 
-    private mutating func node(_ place: SchemaLibrary.Place) throws(SchemaFailure) -> JSONModel.Node {
+    /// The node of a modern part that is a combination by a keyword of its own.
+    mutating func noteCombination(_ index: Int) { modernCombinations.append(index) }
+
+    private mutating func node(_ place: SchemaLibrary.Place, _ index: Int) throws(SchemaFailure) -> JSONModel.Node {
         let value = place.value
-        let source = (value, place.resource)
-        if let flag = value.flag { return JSONModel.Node(shape: flag ? .empty : .never, source: source) }
         let draft = library.resources[place.resource].draft
-        var parts = draft <= .draft7 ? try legacyParts(place, draft) : try modernParts(place, draft)
+        let source = JSONModel.Source(value: value, resource: place.resource, isModern: draft > .draft7)
+        if let flag = value.flag { return JSONModel.Node(shape: flag ? .empty : .never, source: source) }
         let shape: JSONModel.Shape
-        switch parts.count {
-        case 0: shape = .empty
-        case 1: shape = parts.removeFirst()
-        default:
-            var branches: [Int] = []
-            for part in parts { branches.append(add(part)) }
-            shape = .combined(.allOf, branches, isMade: true)
+        if draft > .draft7 {
+            shape = try modernShape(place, draft)
+            if case .combined(_, _, isMade: false) = shape { noteCombination(index) }
+        } else {
+            var parts = try legacyParts(place, draft)
+            switch parts.count {
+            case 0: shape = .empty
+            case 1: shape = parts.removeFirst()
+            default:
+                var branches: [Int] = []
+                for part in parts { branches.append(add(part)) }
+                shape = .combined(.allOf, branches, isMade: true)
+            }
         }
         var node = JSONModel.Node(shape: shape, source: source)
         // A modern schema's own address is no part of what is compared; those inside of it are.
@@ -168,7 +197,7 @@ struct JSONModelBuilder {
         return node
     }
 
-    private mutating func reference(
+    mutating func reference(
         _ keyword: String, _ place: SchemaLibrary.Place
     ) throws(SchemaFailure) -> JSONModel.Shape? {
         guard let text = place.value[keyword]?.text else { return nil }
@@ -224,9 +253,9 @@ struct JSONModelBuilder {
         return parts
     }
 
-    private static func family(_ type: String) -> String { type == "integer" ? "number" : type }
+    static func family(_ type: String) -> String { type == "integer" ? "number" : type }
 
-    private mutating func typed(_ type: String, _ place: SchemaLibrary.Place, _ draft: Draft) -> JSONModel.Shape {
+    mutating func typed(_ type: String, _ place: SchemaLibrary.Place, _ draft: Draft) -> JSONModel.Shape {
         switch type {
         case "string":
             var rules = stringRules(place.value)
@@ -250,73 +279,24 @@ struct JSONModelBuilder {
         }
     }
 
-    // MARK: From 2019-09 on
-
-    private mutating func modernParts(
-        _ place: SchemaLibrary.Place, _ draft: Draft
-    ) throws(SchemaFailure) -> [JSONModel.Shape] {
-        let value = place.value
-        func has(_ keywords: String...) -> Bool { keywords.contains { value[$0] != nil } }
-        func hasMembers(_ keyword: String) -> Bool { value[keyword]?.members?.isEmpty == false }
-        var found: [String: JSONModel.Shape] = [:]
-        if has("minLength", "maxLength", "pattern") { found["string"] = .string(stringRules(value)) }
-        if has("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf") {
-            found["number"] = .number(numberRules(value))
-        }
-        if hasMembers("properties") || hasMembers("patternProperties")
-            || has(
-                "additionalProperties", "required", "minProperties", "maxProperties", "dependentRequired",
-                "dependentSchemas", "propertyNames", "unevaluatedProperties")
-        {
-            found["object"] = .object(objectRules(place, draft))
-        }
-        if has(
-            "items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems", "contains",
-            "unevaluatedItems")
-        {
-            found["array"] = .array(arrayRules(place, draft))
-        }
-        var parts: [JSONModel.Shape] = []
-        if let type = value["type"]?.text {
-            parts.append(typed(type, place, draft))
-            found[Self.family(type)] = nil
-        } else if let types = value["type"]?.elements {
-            // Keywords of one of the types belong to its branch.
-            var branches: [Int] = []
-            for type in types.compactMap(\.text) {
-                branches.append(add(typed(type, place, draft)))
-                found[Self.family(type)] = nil
-            }
-            parts.append(.combined(.anyOf, branches, isMade: true))
-        }
-        for family in ["string", "number", "object", "array"] {
-            if let shape = found[family] { parts.append(shape) }
-        }
-        if let values = value["enum"]?.elements { parts.append(.enumeration(values)) }
-        if let constant = value["const"] { parts.append(.constant(constant)) }
-        for keyword in ["$ref", draft == .draft2019 ? "$recursiveRef" : "$dynamicRef"] {
-            if let reference = try reference(keyword, place) { parts.append(reference) }
-        }
-        addCombinations(to: &parts, place)
-        if let negated = value["not"] { parts.append(.not(child(negated, "not", of: place))) }
-        if has("if") { parts.append(conditional(place)) }
-        return parts
-    }
-
     // MARK: Keywords
 
     private mutating func addCombinations(to parts: inout [JSONModel.Shape], _ place: SchemaLibrary.Place) {
         for criterion in [JSONModel.Criterion.allOf, .anyOf, .oneOf] {
-            guard let elements = place.value[criterion.rawValue]?.elements else { continue }
-            var branches: [Int] = []
-            for (index, element) in elements.enumerated() {
-                branches.append(child(element, criterion.rawValue, String(index), of: place))
-            }
-            parts.append(.combined(criterion, branches, isMade: false))
+            if let shape = combination(criterion, place) { parts.append(shape) }
         }
     }
 
-    private mutating func conditional(_ place: SchemaLibrary.Place) -> JSONModel.Shape {
+    mutating func combination(_ criterion: JSONModel.Criterion, _ place: SchemaLibrary.Place) -> JSONModel.Shape? {
+        guard let elements = place.value[criterion.rawValue]?.elements else { return nil }
+        var branches: [Int] = []
+        for (index, element) in elements.enumerated() {
+            branches.append(child(element, criterion.rawValue, String(index), of: place))
+        }
+        return .combined(criterion, branches, isMade: false)
+    }
+
+    mutating func conditional(_ place: SchemaLibrary.Place) -> JSONModel.Shape {
         var branches: [Int?] = []
         for keyword in ["if", "then", "else"] {
             branches.append(place.value[keyword].map { child($0, keyword, of: place) })
@@ -324,14 +304,14 @@ struct JSONModelBuilder {
         return .conditional(if: branches[0], then: branches[1], else: branches[2])
     }
 
-    private func count(_ value: JSONValue, _ keyword: String) -> Int64? { value[keyword]?.decimal?.int64 }
+    func count(_ value: JSONValue, _ keyword: String) -> Int64? { value[keyword]?.decimal?.int64 }
 
-    private func stringRules(_ value: JSONValue) -> JSONModel.StringRules {
+    func stringRules(_ value: JSONValue) -> JSONModel.StringRules {
         .init(
             minLength: count(value, "minLength"), maxLength: count(value, "maxLength"), pattern: value["pattern"]?.text)
     }
 
-    private func numberRules(_ value: JSONValue) -> JSONModel.NumberRules {
+    func numberRules(_ value: JSONValue) -> JSONModel.NumberRules {
         // The flags that draft 4 has for exclusive limits are no numbers, and are not compared.
         .init(
             minimum: value["minimum"]?.decimal, maximum: value["maximum"]?.decimal,
@@ -339,7 +319,7 @@ struct JSONModelBuilder {
             exclusiveMaximum: value["exclusiveMaximum"]?.decimal, multipleOf: value["multipleOf"]?.decimal)
     }
 
-    private mutating func objectRules(_ place: SchemaLibrary.Place, _ draft: Draft) -> JSONModel.ObjectRules {
+    mutating func objectRules(_ place: SchemaLibrary.Place, _ draft: Draft) -> JSONModel.ObjectRules {
         let value = place.value
         var rules = JSONModel.ObjectRules()
         for (name, property) in value["properties"]?.members ?? [] {
@@ -380,11 +360,15 @@ struct JSONModelBuilder {
         return rules
     }
 
-    private mutating func arrayRules(_ place: SchemaLibrary.Place, _ draft: Draft) -> JSONModel.ArrayRules {
+    /// - Parameter whole: the schema that `place`, some of its keywords, is a part of.
+    mutating func arrayRules(
+        _ place: SchemaLibrary.Place, _ draft: Draft, in whole: JSONValue? = nil
+    ) -> JSONModel.ArrayRules {
         let value = place.value
         var rules = JSONModel.ArrayRules()
         let prefixName = draft >= .draft2020 ? "prefixItems" : "items"
-        if let elements = value[prefixName]?.elements {
+        if (whole ?? value)[prefixName]?.elements != nil {
+            let elements = value[prefixName]?.elements ?? []
             for (index, element) in elements.enumerated() {
                 rules.prefix.append(child(element, prefixName, String(index), of: place))
             }
@@ -415,7 +399,7 @@ struct JSONModelBuilder {
     }
 
     /// Whether there may be more than what is named, and by which schema.
-    private mutating func additional(_ keyword: String, _ place: SchemaLibrary.Place) -> (Bool, Int?) {
+    mutating func additional(_ keyword: String, _ place: SchemaLibrary.Place) -> (Bool, Int?) {
         guard let value = place.value[keyword] else { return (true, nil) }
         if let flag = value.flag { return (flag, nil) }
         return (true, child(value, keyword, of: place))

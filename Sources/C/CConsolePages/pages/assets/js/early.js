@@ -15,7 +15,7 @@
     [/^\/topics\/([^/]+)\/(?:messages|live|produce|partitions|config|groups)$/, (name) => [`topics/${name}`]],
     [/^\/groups$/, () => ["groups"]],
     [/^\/groups\/([^/]+)$/, (id) => [`groups/${id}`]],
-    [/^\/schemas$/, () => [location.search ? null : "registry/subjects", "registry/schemas?latestOnly=true&limit=1000"]],
+    [/^\/schemas$/, () => [location.search ? null : "registry/subjects", "registry/schemas?subjectPrefix=%3A*%3A&latestOnly=true&limit=1000"]],
     [/^\/schemas\/([^/]+)(?:\/[a-z]+)?$/, (subject) => [`registry/subjects/${subject}/versions`, `registry/subjects/${subject}/versions/latest`]],
     [/^\/connectors$/, () => ["connect/connectors?expand=status&expand=info"]],
     [/^\/connectors\/new$/, () => ["connect/connector-plugins"]],

@@ -24,7 +24,7 @@ async function latestVersions(subjects, signal) {
     const offset = known.size ? `&offset=${known.size}` : "";
     let page;
     // An older registry has no such list; names will do.
-    try { page = await api.get(`registry/schemas?latestOnly=true&limit=1000${offset}`, { signal }); } catch { return { known, isWhole: false }; }
+    try { page = await api.get(`registry/schemas?subjectPrefix=%3A*%3A&latestOnly=true&limit=1000${offset}`, { signal }); } catch { return { known, isWhole: false }; }
     const before = known.size;
     for (const entry of page) known.set(entry.subject, entry);
     if (known.size === before || known.size >= (await subjects).length) return { known, isWhole: true };
