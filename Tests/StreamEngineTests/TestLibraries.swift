@@ -5,8 +5,8 @@ import SQLTypes
 
 @testable import StreamEngine
 
-/// A format for tests: keys and values are the bytes of a struct of all columns. Bytes that are empty cannot be read, and those
-/// of `silent` only when what it takes is there.
+/// A format for tests: keys and values are the bytes of a struct of all columns. Bytes that are empty cannot be read, and
+/// those of `silent` only when what it takes is there.
 struct TestFormats: FormatLibrary {
     static let format = SerdeFormat(FormatInfo(.json))
     static let silent: [SQLValue] = [.string("no registry")]
