@@ -9,6 +9,8 @@ package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {
         case schema
         /// The registry has no such schema, or there is no registry.
         case registry
+        /// The registry did not answer: the same bytes may be read, or the row written, later.
+        case unavailable
     }
 
     package var code: Code

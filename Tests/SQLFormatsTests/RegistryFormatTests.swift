@@ -245,4 +245,40 @@ import Testing
             #expect(decoded.columns.allSatisfy { $0.count == 100 })
         }
     }
+
+    /// A registry that does not answer for a while.
+    private final class SilentStore: SchemaStore {
+        let inner = MemorySchemaStore()
+        var isSilent = true
+
+        func schema(id: Int32) throws(FormatError) -> RegistrySchema? {
+            if isSilent { throw FormatError(.unavailable, "no answer") }
+            return try inner.schema(id: id)
+        }
+        func latest(of subject: String) throws(FormatError) -> (id: Int32, schema: RegistrySchema)? {
+            try inner.latest(of: subject)
+        }
+        func schema(of subject: String, version: Int32) throws(FormatError) -> RegistrySchema? {
+            try inner.schema(of: subject, version: version)
+        }
+        func register(_ schema: RegistrySchema, under subject: String) throws(FormatError) -> Int32 {
+            try inner.register(schema, under: subject)
+        }
+    }
+
+    @Test func `a schema that cannot be had now is asked for again, one that is not there is the record's fault`()
+        throws
+    {
+        let store = SilentStore()
+        let id = try store.register(RegistrySchema(type: "AVRO", text: #""string""#, references: []), under: "t-value")
+        let decoder = try RecordFormats(schemas: store).columnDecoder(
+            PlainFormatTests.format(.avro, unwrapped: true), topic: "t", isKey: false,
+            columns: [SQLField("V", .string)], wanted: [0])
+        let frame = { (id: Int32) in [0, 0, 0, 0, UInt8(id), 2, UInt8(ascii: "a")] as [UInt8] }
+        let records = PlainFormatTests.bytes([frame(id), frame(id + 1)])
+        #expect(decoder.decode(records).failures.map(\.error.code) == [.unavailable, .unavailable])
+        store.isSilent = false
+        let read = decoder.decode(records)
+        #expect(read.failures.map(\.error.code) == [.deserialization] && read.failures.map(\.row) == [1])
+    }
 }

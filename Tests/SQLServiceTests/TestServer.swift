@@ -87,7 +87,8 @@ final class TestPlatform: Sendable {
         settings.script = script
         let runner = RecordingRunner()
         let engine = SQLEngine(
-            cluster, runner, schemas: schemas, connectors: connectors, settings, logger: log?.logger ?? logger)
+            cluster, runner, schemas: SQLSchemas(schemas), connectors: connectors, settings,
+            logger: log?.logger ?? logger)
         let server = try await SQLServer.start(
             engine, host: "127.0.0.1", port: 0, on: loops, metrics: MetricRegistry(), readiness: Readiness(),
             logger: logger)

@@ -89,6 +89,21 @@ import Testing
         #expect(whole.log == single.log && whole.log.count == 1)
     }
 
+    /// Passed over, it would be lost, though the registry answers again in a minute.
+    @Test func `a record whose schema cannot be had now ends the query, and is not told`() throws {
+        var records = Self.counts(6)
+        records[1].value = []
+        records[3].value = TestFormats.silent
+        records[4].value = TestFormats.silent
+        for plan in [Plans.source("A", values: AggregateTests.values), AggregateTests.plan(nil)].map(Plans.sink) {
+            let single = try Plans.run(plan, records)
+            let whole = try Plans.run(plan, records, cuts: [])
+            #expect(whole.output == single.output && whole.output.count == 2)
+            #expect(whole.failure == single.failure && whole.failure?.message == "no registry")
+            #expect(whole.log == single.log && whole.log.map(\.message) == ["empty"])
+        }
+    }
+
     /// A format that cannot hold 666.
     private struct NarrowFormats: FormatLibrary {
         final class Encoder: RecordEncoder {

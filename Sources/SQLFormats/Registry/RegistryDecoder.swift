@@ -72,14 +72,15 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
             return (reader, at)
         } catch {
             // What the registry cannot answer now it may answer later.
-            if error.code != .registry { readers[key] = .failure(error) }
+            if error.code != .registry, error.code != .unavailable { readers[key] = .failure(error) }
             throw error
         }
     }
 
     private func failure(_ error: FormatError) -> FormatError {
         FormatError(
-            .deserialization, "Failed to deserialize \(isKey ? "key" : "value") from topic: \(topic). \(error.message)",
+            error.code == .unavailable ? .unavailable : .deserialization,
+            "Failed to deserialize \(isKey ? "key" : "value") from topic: \(topic). \(error.message)",
             causes: [error.message] + error.causes)
     }
 

@@ -39,14 +39,14 @@ package final class SQLEngine: Sendable {
     private let readOnlyTopics: Mutex<TopicPatterns>
 
     package init(
-        _ cluster: any Cluster, _ runner: any QueryRunner, schemas: (any SchemaSource)?,
+        _ cluster: any Cluster, _ runner: any QueryRunner, schemas: SQLSchemas?,
         connectors: (any ConnectorAdmin)? = nil, _ settings: SQLServerSettings, functions: FunctionCatalog = .builtIn,
         processingLog: ProcessingLog? = nil, logger: Logger
     ) {
         self.settings = settings
         self.cluster = cluster
         self.runner = runner
-        self.schemas = schemas.map { SQLSchemas($0) }
+        self.schemas = schemas
         self.connectors = connectors
         self.functions = functions
         self.logger = logger
@@ -166,6 +166,8 @@ package final class SQLEngine: Sendable {
             task?.cancel()
             await task?.value
         }
+        // What queries have to register may wait for a registry without a leader.
+        schemas?.close()
         await transients.cancelAll()
         await processingLog.stop()
         await runner.shutdown()

@@ -14,10 +14,13 @@ package struct DecodedRecords {
     package struct Failure {
         package var row: Int
         package var message: String
+        /// It is not for the record: what it takes to read it cannot be had now.
+        package var mayPass: Bool
 
-        package init(row: Int, message: String) {
+        package init(row: Int, message: String, mayPass: Bool = false) {
             self.row = row
             self.message = message
+            self.mayPass = mayPass
         }
     }
 

@@ -59,7 +59,8 @@ package final class SQLFormatLibrary: FormatLibrary {
                 failures: decoded.failures.map { failure in
                     .init(
                         row: failure.row,
-                        message: ([failure.error.message] + failure.error.causes).joined(separator: "\nCaused by: "))
+                        message: ([failure.error.message] + failure.error.causes).joined(separator: "\nCaused by: "),
+                        mayPass: failure.error.code == .unavailable)
                 },
                 absent: decoded.absent)
         }

@@ -108,9 +108,13 @@ final class SourceOperator: Operator {
             if dropped == nil { dropped = [Bool](repeating: false, count: records.count) }
             dropped?[row] = true
         }
-        if context.settings.failsOnDeserializationError, !isRestoring {
-            let first = (keyFailures + key.failures + value.failures).min { $0.row < $1.row }
-            if let first { end(first.row, EngineError(.fatalRecord, first.message)) }
+        // A registry that does not answer is waited for, by trying the query again: passed over, the record would be lost.
+        if !isRestoring {
+            let areFatal = context.settings.failsOnDeserializationError
+            let fatal = (keyFailures + key.failures + value.failures).lazy.filter { areFatal || $0.mayPass }
+            if let first = fatal.min(by: { $0.row < $1.row }) {
+                end(first.row, EngineError(.fatalRecord, first.message))
+            }
         }
         for failure in keyFailures + key.failures { failed(failure, records, isKey: true, drop) }
         for failure in value.failures { failed(failure, records, isKey: false, drop) }
@@ -209,7 +213,8 @@ final class SourceOperator: Operator {
         // What is wrong with a record is told once: of a key that cannot be read, and then of nothing else.
         guard !isDropped(failure.row) else { return }
         drop(failure.row)
-        if isRestoring || isBehindEnd(failure.row) { return }  // told when the record was processed
+        // Told when the record was processed, or never, if it is read by a later attempt.
+        if isRestoring || isBehindEnd(failure.row) || failure.mayPass { return }
         let bytes = (isKey ? records.keys : records.values).array(failure.row)
         note(
             failure.row,

@@ -73,7 +73,7 @@ struct SQLRole {
         runtime.processingLog = { query, entry in log.note(query, entry) }
         if let source { runtime.deleteSubjects = { await source.delete($0, logger) } }
         let engine = SQLEngine(
-            cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: source, connectors: try connectors(sql),
+            cluster, QueryRuntime(cluster, runtime, logger: logger), schemas: schemas, connectors: try connectors(sql),
             sql,
             processingLog: log, logger: logger)
         do throws(HTTPServerError) {
