@@ -82,7 +82,6 @@ extension StreamsGroupDraft {
         _ request: StreamsGroupHeartbeatRequest, _ client: ClientIdentity, _ context: StreamsGroupContext
     ) throws(ConsumerGroupError) -> StreamsGroupHeartbeatResponse {
         if request.isLeave { return try leave(request, context) }
-        group.settings = context.settings
         let joins = request.memberEpoch == MemberEpoch.join
         let wasEmpty = group.isEmpty
         if joins { try checkSize(request.memberId, context) }
