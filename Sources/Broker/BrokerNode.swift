@@ -90,7 +90,10 @@ package final class BrokerNode: Sendable {
                 catalog: controller.catalog, producerIds: producerIds, clock: clock,
                 monotonic: SystemMonotonicClock(), syncScheduler: syncScheduler,
                 syncsBeforeReply: server.text("log.flush") == "sync", alarm: alarm, diskPool: diskPool,
-                timerLoop: timerLoop, logger: logger), server)
+                timerLoop: timerLoop, logger: logger), server
+        ) { [controller] group in
+            GroupSettings(controller, group, over: ConsumerGroupSettings(server))
+        }
         requestByteCountMax = Int(server.number("socket.request.max.bytes"))
         fetchByteCountMax = Int(server.number("fetch.max.bytes"))
         syncsBeforeAnswer = server.text("log.flush") == "sync"

@@ -1,4 +1,4 @@
-import Environment
+package import Environment
 import KafkaMessages
 import LogStorage
 package import Logging
@@ -102,10 +102,11 @@ package final class BrokerServer: Sendable {
     /// - Parameters:
     ///   - metrics: where the broker registers what it counts.
     ///   - readiness: told while the broker starts, stops or has lost its disk.
+    ///   - disk: where the data folder is.
     /// - Throws: `BrokerError`.
     package static func start(
         _ configuration: BrokerConfiguration, logger: Logger, metrics: MetricRegistry = MetricRegistry(),
-        readiness: Readiness = Readiness()
+        readiness: Readiness = Readiness(), disk: any Disk = RealDisk()
     ) async throws -> BrokerServer {
         readiness.hold("broker", because: "loading")
         raiseFileLimit(logger)
@@ -121,7 +122,7 @@ package final class BrokerServer: Sendable {
         do {
             // On a thread of ours, as a check after a crash takes its time.
             let node = try await pools.maintenance.runIfActive { [timerLoop = groups.first.any()] in
-                try open(configuration, pools, timerLoop, logger, metrics, readiness)
+                try open(configuration, pools, timerLoop, logger, metrics, readiness, disk)
             }
             opened = node
             groups.useAltered(node.controller.server, instead: server)
@@ -154,7 +155,7 @@ package final class BrokerServer: Sendable {
         var failure: (any Error)?
         do {
             let node = try await pools.maintenance.runIfActive { [timerLoop = group.any()] in
-                try open(configuration, pools, timerLoop, logger, MetricRegistry(), Readiness())
+                try open(configuration, pools, timerLoop, logger, MetricRegistry(), Readiness(), RealDisk())
             }
             do {
                 let changes = try decide(node.controller.scramCredentials)
@@ -182,11 +183,10 @@ package final class BrokerServer: Sendable {
 
     private static func open(
         _ configuration: BrokerConfiguration, _ pools: Pools, _ timerLoop: any EventLoop, _ programLog: Logger,
-        _ metrics: MetricRegistry, _ readiness: Readiness
+        _ metrics: MetricRegistry, _ readiness: Readiness, _ disk: any Disk
     ) throws -> BrokerNode {
         let logLevel = BrokerLogLevel(programLog.logLevel)
         let logger = logLevel.logger(programLog)
-        let disk = RealDisk()
         let clock = SystemWallClock()
         let server = configuration.properties
         do {

@@ -171,6 +171,44 @@ def test_topics_that_are_deleted_end_nothing(swiftwater, family, fresh, shared_b
         assert read().count("after") == 1 and read().count(names[1]) == 1
 
 
+def test_partitions_that_are_added_are_followed(swiftwater, family, shared_broker, tmp_path):  # noqa: F811
+    prefix, names = family
+    with following(tmp_path, shared_broker.address, "--include", f"{prefix}-.*", "--from", "beginning") as read:
+        wait_until(lambda: read() == names[:2], 60, "the topics that there are")
+        swiftwater("topic", "alter", names[1], "--partitions", "3")
+        swiftwater("produce", names[1], "--partition", "2", "--value", "added")
+        wait_until(lambda: "added" in read(), 60, "the partition that was added")
+        assert read().count(names[1]) == 1
+
+
+def test_a_topic_that_is_made_anew_at_once_is_read_from_its_beginning(swiftwater, family, shared_broker, tmp_path):  # noqa: F811
+    """However many records it has by the time somebody looks: fewer than were read of the old one, as many, more."""
+    prefix, names = family
+    with following(tmp_path, shared_broker.address, "--include", f"{prefix}-.*", "--from", "beginning") as read:
+        wait_until(lambda: read() == names[:2], 60, "the topics that there are")
+        for values in (["one"], ["two", "three"], []):
+            swiftwater("topic", "delete", names[0])
+            create_topic(shared_broker.address, names[0], partitions=1)
+            if values:
+                swiftwater("produce", names[0], *(word for value in values for word in ("--value", value)))
+                wait_until(lambda: set(values) <= set(read()), 60, "records of the new topic")
+        swiftwater("produce", names[0], "--value", "last")
+        wait_until(lambda: "last" in read(), 60, "the record of the third topic")
+        # What was read of a new one before it was known to be new comes again.
+        assert set(read()) == {*names[:2], "one", "two", "three", "last"} and read().count("two") == 1
+
+
+def test_topics_have_their_ids(swiftwater, topic):  # noqa: F811
+    def ids(*arguments):
+        return {row["name"]: row["id"] for row in swiftwater("topic", "describe", *arguments, "-o", "json").json}
+
+    (id,) = ids(topic).values()
+    assert len(id) == 22 and ids("--include", f"{topic}.*")[topic] == id
+    swiftwater("topic", "delete", topic)
+    swiftwater("topic", "create", topic)
+    assert ids(topic)[topic] not in (id, None)
+
+
 def test_partitions_of_which_something_holds(swiftwater, topic):  # noqa: F811
     for trouble in ("unavailable", "under-replicated", "under-min-isr"):
         assert swiftwater("topic", "describe", topic, "--only", trouble, "-o", "json").json == []

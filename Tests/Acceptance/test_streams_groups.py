@@ -140,6 +140,9 @@ def test_what_is_read_is_committed_and_administrators_see_it(application, java):
     assert {(r["topic"], r["partition"], r["current"]) for r in described["partitions"]} >= {
         (topic, p, 25) for p in range(4)
     }
+    # Each is with the member that has a task of it.
+    members = {m["member"]: m["active"] for m in described["members"]}
+    assert all(f"0_{r['partition']}" in members[r["member"]] for r in described["partitions"] if r["topic"] == topic)
     table = call("group", "describe", group, "--members", "-b", bootstrap).out
     assert "STANDBY" in table and "topology:     epoch 0" in table
     with pytest.raises(JavaError) as caught:

@@ -247,6 +247,11 @@ enum AuthorizationTable {
     ]
 
     private static let transactions: [AuthorizationCase] = [
+        .init(api: .findCoordinator, versions: 6...6, needs: [.cluster(.clusterAction)]) { client, version in
+            let key = "g:\(KafkaUUID(high: 1, low: 2)):0"
+            return try client.ask(FindCoordinatorRequest(keyType: 2, coordinatorKeys: [key]), version: version)
+                .coordinators.map(\.errorCode)
+        },
         .init(api: .findCoordinator, versions: 1...6, needs: [.transaction(.describe)]) { client, version in
             let request = FindCoordinatorRequest(
                 key: version >= 4 ? "" : "x", keyType: 1, coordinatorKeys: version >= 4 ? ["x"] : [])
@@ -319,10 +324,14 @@ enum AuthorizationTable {
                 topics: [.init(name: "new", numPartitions: 1, replicationFactor: 1)], validateOnly: true)
             return try client.ask(request, version: version).topics.map(\.errorCode)
         },
-        // The broker of the tests deletes no topics, whoever asks.
-        .init(api: .deleteTopics, needs: [.topic(.delete)], alternatives: [.cluster(.delete)]) { client, version in
+        // A topic that nobody can delete, whoever asks.
+        .init(
+            api: .deleteTopics, needs: [.init(.delete, .topic, "__consumer_offsets")], alternatives: [.cluster(.delete)]
+        ) { client, version in
+            let name = "__consumer_offsets"
             let request =
-                version >= 6 ? DeleteTopicsRequest(topics: [.init(name: "t")]) : DeleteTopicsRequest(topicNames: ["t"])
+                version >= 6
+                ? DeleteTopicsRequest(topics: [.init(name: name)]) : DeleteTopicsRequest(topicNames: [name])
             return try client.ask(request, version: version).responses.map(\.errorCode)
         },
         .init(api: .deleteRecords, needs: [.topic(.delete)]) { client, version in

@@ -11,7 +11,7 @@ import Testing
 @Suite struct AuthorizationTests {
     private static let properties = [
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:admin", "delete.topic.enable": "false", "offsets.topic.num.partitions": "1",
+        "super.users": "User:admin", "offsets.topic.num.partitions": "1",
         "transaction.state.log.num.partitions": "1",
     ]
     private static let authorizationCodes: Set<Int16> = [29, 30, 31, 53]

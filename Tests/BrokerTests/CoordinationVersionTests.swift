@@ -32,6 +32,29 @@ import Testing
         return (client, id)
     }
 
+    /// As upstream `KafkaApis.getCoordinator` and `SharePartitionKey`.
+    @Test func `coordinators of share partitions are found from version 6 on`() async throws {
+        let id = KafkaUUID(high: 1, low: 2).description
+        let cases: [(key: String, version: Int16, code: Int16)] = [
+            ("g:\(id):0", 6, 0), ("g:with:colons:\(id):3", 6, 0), ("g:\(id):0", 5, 42), ("", 6, 42), ("g", 6, 42),
+            (":\(id):0", 6, 42), (" :\(id):0", 6, 42), ("g:\(id)", 6, 42), ("g:x:0", 6, 42), ("g:\(id):", 6, 42),
+            ("g:\(id):x", 6, 42), ("g:\(id):2147483648", 6, 42),
+        ]
+        try await withBroker { server in
+            let client = try WireClient(port: server.port)
+            for (key, version, code) in cases {
+                let request = FindCoordinatorRequest(keyType: 2, coordinatorKeys: [key])
+                let found = try client.ask(request, version: version).coordinators[0]
+                #expect(found.errorCode == code, "\(key)")
+                #expect(found.key == key)
+                #expect(found.nodeId == (code == 0 ? 1 : -1))
+                #expect(found.port == (code == 0 ? Int32(server.port) : -1))
+            }
+            let both = FindCoordinatorRequest(keyType: 2, coordinatorKeys: ["g", "g:\(id):0"])
+            #expect(try client.ask(both, version: 6).coordinators.map(\.errorCode) == [42, 0])
+        }
+    }
+
     /// Joins and syncs a lone member with the newest versions.
     private static func member(
         _ client: WireClient, _ group: String

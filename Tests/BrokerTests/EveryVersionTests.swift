@@ -95,6 +95,15 @@ import Testing
                 #expect(answers.map(\.offset) == [2, 0, 1])
                 #expect(answers.map(\.timestamp) == [-1, -1, 1_001] as [Int64])
             }
+            // Kafka's `timestampMinSupportedVersion`.
+            for (time, first) in [(-3, 7), (-4, 8), (-5, 9), (-6, 11), (-7, .max)] as [(Int64, Int16)] {
+                try Self.each(ListOffsetsRequest.self) { version in
+                    let request = ListOffsetsRequest(
+                        replicaId: -1, topics: [.init(name: Self.topic, partitions: [.init(timestamp: time)])])
+                    let code = try client.ask(request, version: version).topics[0].partitions[0].errorCode
+                    #expect(code == (version < first ? ErrorCode.unsupportedVersion.rawValue : 0))
+                }
+            }
             try Self.each(MetadataRequest.self) { version in
                 var request = MetadataRequest()
                 var topic = MetadataRequest.MetadataRequestTopic()

@@ -10,6 +10,8 @@ import Testing
     private struct PausingSource: SourcePlugin {
         var lineCount = 9
         var pause = Duration.milliseconds(100)
+        /// How many lines come without a pause at first.
+        var fastCount = 0
         let stored: @Sendable () async -> Int
         let calls: Calls
 
@@ -42,7 +44,7 @@ import Testing
         func stop() async {}
 
         func poll() async throws(ConnectError) -> SourcePoll {
-            try? await Task.sleep(for: source.pause)
+            if polled.withLock({ $0 >= source.fastCount }) { try? await Task.sleep(for: source.pause) }
             let number = polled.withLock { polled in
                 if polled <= source.lineCount { polled += 1 }
                 return polled
@@ -79,6 +81,20 @@ import Testing
             }
             let early = calls.polledAndStored.withLock { $0.filter { $0.stored < $0.polled } }
             #expect(early.isEmpty, "\(early)")
+        }
+    }
+
+    /// However the polls before it shared a transaction: a poll that does not return keeps nothing back.
+    @Test(arguments: [1, 2, 300]) func `what came before a long poll is there for readers`(count: Int) async throws {
+        try await TestPlatform.with { platform in
+            let source = PausingSource(
+                lineCount: count, pause: .seconds(3600), fastCount: count, stored: { 0 }, calls: Calls())
+            try await platform.withWorker(plugins: [source]) { worker in
+                _ = try await worker.create("s", ["connector.class": "PausingSource"])
+                try await eventually("all readable") {
+                    ((try? await platform.records("lines").count) ?? 0) == count
+                }
+            }
         }
     }
 

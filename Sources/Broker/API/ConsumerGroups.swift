@@ -82,3 +82,15 @@ extension BrokerNode {
         return .init(errorCode: secret.code.rawValue, errorMessage: secret.message, groupId: group.groupId)
     }
 }
+
+extension GroupSettings {
+    /// - Parameter consumer: the broker's, which take effect with its start.
+    init(_ controller: Controller, _ group: String, over consumer: ConsumerGroupSettings) {
+        let configs = controller.boundedGroupConfigs(group)
+        let server = controller.server
+        self.init(
+            consumer: BrokerNode.consumerSettings(configs, over: consumer) ?? consumer,
+            share: ShareMembershipSettings(server, overrides: configs),
+            streams: StreamsGroupSettings(server, overrides: configs))
+    }
+}

@@ -1,3 +1,4 @@
+import Coordinators
 import KafkaMessages
 import Security
 
@@ -6,6 +7,7 @@ extension BrokerNode {
     private enum KeyType {
         static let group: Int8 = 0
         static let transaction: Int8 = 1
+        static let share: Int8 = 2
     }
 
     /// This node coordinates everything. The internal topic that keeps the coordinator's state is made by the first
@@ -15,23 +17,26 @@ extension BrokerNode {
         let answer: @Sendable (ControlError?) -> Void = { [self] error in
             responder.send(coordinators(request, responder.apiVersion, advertised(to: responder), error, refused))
         }
-        // Nobody makes the coordinators' topics who may not know of any.
+        // Nobody makes the coordinators' topics who may not know of any, or asks for none that can be.
         let keys = request.keys(version: responder.apiVersion)
         if !keys.isEmpty, keys.allSatisfy({ refused[$0] != nil }) { return answer(nil) }
         switch request.keyType {
         case KeyType.group: groups.prepare(controller, answer)
         case KeyType.transaction: transactions.topic.prepare(controller, answer)
+        case KeyType.share: shares.topic.prepare(controller, answer)
         default:
             answer(
                 ControlError(
                     .invalidRequest,
-                    "there is no coordinator of type \(request.keyType); 0 (groups) and 1 (transactions) are there"))
+                    "there is no coordinator of type \(request.keyType); 0 (groups), 1 (transactions) and 2 (share "
+                        + "partitions) are there"))
         }
     }
 
-    /// The groups and transactional ids that the client may not describe, with their errors.
+    /// The groups and transactional ids that the client may not describe, with their errors; for share partitions, which
+    /// only brokers ask for, also those that are none.
     private func refusedKeys(_ request: FindCoordinatorRequest, _ responder: Responder) -> [String: ErrorCode] {
-        guard let access = access(responder) else { return [:] }
+        let access = access(responder)
         var refused: [String: ErrorCode] = [:]
         for key in request.keys(version: responder.apiVersion) {
             switch request.keyType {
@@ -40,6 +45,14 @@ extension BrokerNode {
             case KeyType.transaction:
                 if !access.permits(.describe, .transactionalId, key) {
                     refused[key] = .transactionalIdAuthorizationFailed
+                }
+            case KeyType.share:
+                if responder.apiVersion < 6 {
+                    refused[key] = .invalidRequest
+                } else if !access.permitsCluster(.clusterAction) {
+                    refused[key] = .clusterAuthorizationFailed
+                } else if SharePartitionKey(coordinatorKey: key) == nil {
+                    refused[key] = .invalidRequest
                 }
             default: break
             }

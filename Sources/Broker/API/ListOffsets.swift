@@ -13,11 +13,11 @@ extension BrokerNode {
         static let latestTiered: Int64 = -5
         static let earliestPendingUpload: Int64 = -6
 
-        /// The first version of the request that knows a special timestamp; nil for one that none knows. Kafka knows that of
-        /// the largest timestamp from version 7 on; older librdkafka, which asks in earlier ones, gets it here, too.
+        /// The first version of the request that knows a special timestamp; nil for one that none knows.
         static func firstVersion(of timestamp: Int64) -> Int16? {
             switch timestamp {
-            case 0..., latest, earliest, maxTimestamp: 0
+            case 0..., latest, earliest: 0
+            case maxTimestamp: 7
             case earliestLocal: 8
             case latestTiered: 9
             case earliestPendingUpload: 11

@@ -99,12 +99,19 @@ extension BrokerNode {
                 responder.apiVersion >= 6
                 ? request.topics.map { TopicReference(name: $0.name, id: $0.topicId) }
                 : request.topicNames.map { TopicReference(name: $0, id: .zero) }
-            // For topics that are not there, too, but not for those that are not the client's to delete.
-            let disabled =
-                controller.server.flag("delete.topic.enable")
-                ? nil
-                : ControlError(
-                    responder.apiVersion < 3 ? .invalidRequest : .topicDeletionDisabled, "Topic deletion is disabled.")
+            // Before anything is looked at: that deletion is disabled is no secret, and holds for what is not there, too.
+            guard controller.server.flag("delete.topic.enable") else {
+                let code: ErrorCode = responder.apiVersion < 3 ? .invalidRequest : .topicDeletionDisabled
+                response.responses = wanted.map { reference in
+                    var entry = DeleteTopicsResponse.DeletableTopicResult()
+                    entry.name = reference.name
+                    entry.topicId = reference.id
+                    entry.errorCode = code.rawValue
+                    entry.errorMessage = "Topic deletion is disabled."
+                    return entry
+                }
+                return responder.send(response)
+            }
             // What is named twice is refused once: nobody can tell what the second one is meant for.
             var counts: [TopicReference: Int] = [:]
             for reference in wanted { counts[reference, default: 0] += 1 }
@@ -123,7 +130,7 @@ extension BrokerNode {
                         throw ControlError(
                             .invalidRequest, "Duplicate topic \(reference.name == nil ? "id" : "name").")
                     }
-                    let topic = try existing(reference, access, disabled)
+                    let topic = try existing(reference, access)
                     let isPermitted =
                         access.permitsCluster(.delete, isTold: false) || access.permits(.delete, .topic, topic.name)
                     // Neither the name nor the id is told to those who know only the other.
@@ -134,7 +141,6 @@ extension BrokerNode {
                         entry.topicId = topic.id
                     }
                     guard isPermitted else { throw ControlError(.topicAuthorizationFailed, "Authorization failed.") }
-                    if let disabled { throw disabled }
                     // Named in both ways it stays; the name is answered.
                     if reference.name == nil, byName.contains(topic.id) { continue }
                     guard reference.name == nil || !byId.contains(topic.id) else {
@@ -169,22 +175,18 @@ extension BrokerNode {
         }
     }
 
-    /// - Parameter disabled: thrown instead of that there is no such topic.
-    private func existing(
-        _ reference: TopicReference, _ access: Access?, _ disabled: ControlError?
-    ) throws(ControlError) -> Topic {
+    private func existing(_ reference: TopicReference, _ access: Access?) throws(ControlError) -> Topic {
         if let name = reference.name {
             guard access.permitsCluster(.delete, isTold: false) || access.permits(.describe, .topic, name) else {
                 throw ControlError(.topicAuthorizationFailed, "Authorization failed.")
             }
             guard let topic = catalog.topic(named: name) else {
-                throw disabled
-                    ?? ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
+                throw ControlError(.unknownTopicOrPartition, "This server does not host this topic-partition.")
             }
             return topic
         }
         guard let topic = catalog.topic(id: reference.id) else {
-            throw disabled ?? ControlError(.unknownTopicId, "This server does not host this topic ID.")
+            throw ControlError(.unknownTopicId, "This server does not host this topic ID.")
         }
         return topic
     }

@@ -1,4 +1,5 @@
 import KafkaMessages
+import Patterns
 
 /// The settings of a subscription to clients' metrics (KIP-714). They are kept, described and listed as in a Kafka without
 /// a plugin that takes such metrics: clients are not asked for any.
@@ -19,6 +20,15 @@ enum ClientMetricsConfigs {
         "client_instance_id", "client_id", "client_software_name", "client_software_version", "client_source_address",
         "client_source_port",
     ]
+
+    /// Whether a text is a client's property and, behind one `=`, an expression of Java's that is not empty.
+    private static func isPattern(_ text: String) -> Bool {
+        var parts = text.split(separator: "=", omittingEmptySubsequences: false).map(String.init)
+        // As Java's `split`: "client_id=a=" is "client_id" and "a".
+        while parts.last?.isEmpty == true { parts.removeLast() }
+        guard parts.count == 2, properties.contains(parts[0].trimmingSpaces) else { return false }
+        return (try? JavaPattern(parts[1].trimmingSpaces)) != nil  // only whether it is one is asked
+    }
 
     static func definition(_ name: String) -> ConfigDefinition? { definitions.first { $0.name == name } }
 
@@ -41,8 +51,7 @@ enum ClientMetricsConfigs {
             }
             guard name == "match", !value.isEmpty else { continue }
             for item in items {
-                let property = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                guard property.count == 2, properties.contains(String(property[0]).trimmingSpaces) else {
+                guard isPattern(item) else {
                     throw ControlError(.invalidConfig, "Illegal client matching pattern: \(item)")
                 }
             }

@@ -14,9 +14,13 @@ struct Coordination: Sendable {
     let streamsTopics = StreamsTopicFailures()
     let environment: CoordinationEnvironment
 
-    init(_ environment: CoordinationEnvironment, _ server: ServerProperties) {
+    /// - Parameter settingsOfGroup: the settings of one group, by its id.
+    init(
+        _ environment: CoordinationEnvironment, _ server: ServerProperties,
+        settingsOfGroup: @escaping @Sendable (String) -> GroupSettings? = { _ in nil }
+    ) {
         self.environment = environment
-        let configuration = GroupConfiguration(server)
+        let configuration = GroupConfiguration(server, settingsOfGroup: settingsOfGroup)
         let seed = UInt64.random(in: .min ... .max)
         groups = CoordinatorTopic(.consumerOffsets, environment) { partition in
             GroupShard(configuration: configuration, seed: seed &+ UInt64(UInt32(bitPattern: partition)))

@@ -81,8 +81,9 @@ extension TopicCatalog.Snapshot: TopicImage {
 }
 
 extension GroupConfiguration {
-    init(_ server: ServerProperties) {
+    init(_ server: ServerProperties, settingsOfGroup: @escaping @Sendable (String) -> GroupSettings?) {
         self.init()
+        self.settingsOfGroup = settingsOfGroup
         minSessionTimeoutMs = Int32(clamping: server.number("group.min.session.timeout.ms"))
         maxSessionTimeoutMs = Int32(clamping: server.number("group.max.session.timeout.ms"))
         initialRebalanceDelayMs = Int32(clamping: server.number("group.initial.rebalance.delay.ms"))

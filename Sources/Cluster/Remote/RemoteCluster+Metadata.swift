@@ -1,24 +1,46 @@
 import CRdKafka
+import KafkaMessages
 
 extension RemoteCluster {
-    /// Topic ids are nil: librdkafka 2.0 does not tell them. Internal topics are known by their names.
+    /// Internal topics are known by their names. Topic ids are nil where connections of our own cannot be made, or where
+    /// the broker is older than they are: librdkafka 2.0 does not tell them.
     package func topics() async throws(ClusterError) -> [TopicDescription] {
-        try await calls.run { [self] () throws(ClusterError) in
+        var topics = try await calls.run { [self] () throws(ClusterError) in
             try metadata(of: nil, "list topics") { metadata throws(ClusterError) in
                 try Self.topics(metadata, "list topics").sorted { $0.name < $1.name }
             }
         }
+        let ids = await ids(of: nil)
+        for index in topics.indices { topics[index].id = ids[topics[index].name] }
+        return topics
     }
 
     package func topic(_ name: String) async throws(ClusterError) -> TopicDescription {
-        try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
+        var topic = try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
+        topic.id = await ids(of: name)[name]
+        return topic
     }
 
-    /// `topic` on the calling thread, which must not be one of the cooperative pool.
-    func topicBlocking(_ name: String) throws(ClusterError) -> TopicDescription {
+    /// - Parameter topic: nil for all topics.
+    private func ids(of topic: String?) async -> [String: String] {
+        // Without an answer there are none: see `topics`.
+        let answer = try? await requests.call(to: .anyBroker, versions: 10...12, timeout: requests.timeout) { _ in
+            MetadataRequest(topics: topic.map { [.init(name: $0)] }, allowAutoTopicCreation: false)
+        }
+        var ids: [String: String] = [:]
+        for topic in answer?.topics ?? [] where topic.errorCode == 0 {
+            if let name = topic.name, topic.topicId != .zero { ids[name] = topic.topicId.description }
+        }
+        return ids
+    }
+
+    /// `topic` without its id, on the calling thread, which must not be one of the cooperative pool.
+    ///
+    /// - Parameter handle: the client that asks, and comes to know the topic as it is; the admin client by default.
+    func topicBlocking(_ name: String, by handle: ClientHandle? = nil) throws(ClusterError) -> TopicDescription {
         let attempt = "topic '\(name)'"
         guard !name.isEmpty else { throw ClusterError(.invalidTopic, "a topic has a name") }
-        return try metadata(of: name, attempt) { metadata throws(ClusterError) in
+        return try metadata(of: name, attempt, by: handle) { metadata throws(ClusterError) in
             guard let topic = try Self.topics(metadata, attempt).first(where: { $0.name == name }) else {
                 throw ClusterError(.unknownTopicOrPartition, "\(attempt) does not exist")
             }
@@ -49,19 +71,29 @@ extension RemoteCluster {
     package func offsets(
         _ wanted: [TopicPartition: LogPosition], isolation: Isolation
     ) async throws(ClusterError) -> [TopicPartition: Int64] {
-        try await check(Array(wanted.keys))
         let handle = try client(isolation: isolation)
+        // By the client that is asked next, for which the partitions may be new.
+        try await check(Array(wanted.keys), by: handle)
+        return try await offsets(wanted, isolation: isolation, by: handle)
+    }
+
+    /// `offsets` of partitions that `handle` knows to be there.
+    func offsets(
+        _ wanted: [TopicPartition: LogPosition], isolation: Isolation, by handle: ClientHandle
+    ) async throws(ClusterError) -> [TopicPartition: Int64] {
         let timeout = requestTimeoutMilliseconds
-        let end: Int64 = -1, beginning: Int64 = -2, maxTimestamp: Int64 = -3  // ListOffsets' special timestamps
+        let end: Int64 = -1, beginning: Int64 = -2  // ListOffsets' special timestamps
+        let newest = try await offsetsOfMaxTimestamp(
+            wanted.filter { $0.value == .maxTimestamp }.keys.sorted(), isolation)
         let found = try await calls.run { () throws(ClusterError) in
-            var found: [TopicPartition: Int64] = [:]
+            var found = newest
             var asked: [TopicPartition: Int64] = [:]
             for (partition, position) in wanted {
                 switch position {
                 case .offset(let offset): found[partition] = offset
                 case .beginning: asked[partition] = beginning
                 case .end, .beforeEnd: asked[partition] = end
-                case .maxTimestamp: asked[partition] = maxTimestamp
+                case .maxTimestamp: break
                 case .timestamp(let time): asked[partition] = max(0, time)
                 }
             }
@@ -70,7 +102,7 @@ extension RemoteCluster {
                 found[partition] = offset < 0 ? nil : offset
             }
             let ends = try Self.listOffsets(
-                handle, asked.filter { found[$0.key] == nil }.mapValues { _ in end }, timeout)
+                handle, wanted.filter { found[$0.key] == nil }.mapValues { _ in end }, timeout)
             found.merge(ends) { first, _ in first }
             let starts = try Self.listOffsets(
                 handle,
@@ -81,6 +113,48 @@ extension RemoteCluster {
                 found[partition] = max(start, end.subtractingReportingOverflow(max(0, count)).partialValue)
             }
             return found
+        }
+        return found
+    }
+
+    /// Where the record with the largest timestamp is in each of `partitions`, without those that have no records. By
+    /// connections of our own: librdkafka 2.0 asks in versions that do not know this (KIP-734).
+    private func offsetsOfMaxTimestamp(
+        _ partitions: [TopicPartition], _ isolation: Isolation
+    ) async throws(ClusterError) -> [TopicPartition: Int64] {
+        typealias Request = ListOffsetsRequest
+        let attempt = "look for the largest timestamps"
+        var byLeader: [Int32: [Request.ListOffsetsTopic]] = [:]
+        for (name, partitions) in Dictionary(grouping: partitions, by: \.topic) {
+            let topic = try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
+            for (leader, led) in Dictionary(grouping: topic.partitions, by: \.leader) {
+                let asked = partitions.filter { wanted in led.contains { $0.partition == wanted.partition } }
+                guard !asked.isEmpty else { continue }
+                guard let leader else {
+                    throw ClusterError(.leaderNotAvailable, "\(attempt): \(asked[0]) has no leader")
+                }
+                byLeader[leader, default: []].append(
+                    .init(name: name, partitions: asked.map { .init(partitionIndex: $0.partition, timestamp: -3) }))
+            }
+        }
+        var found: [TopicPartition: Int64] = [:]
+        for (leader, topics) in byLeader {
+            let request = Request(
+                replicaId: -1, isolationLevel: isolation == .readCommitted ? 1 : 0, topics: topics)
+            let answer = try await requests.call(
+                to: .broker(leader), versions: 7...9, timeout: requests.timeout
+            ) { _ in request }
+            for topic in answer.topics {
+                for partition in topic.partitions {
+                    guard partition.errorCode == 0 else {
+                        throw ClusterError(
+                            code: ErrorCode(rawValue: partition.errorCode),
+                            "\(attempt) of \(topic.name)-\(partition.partitionIndex)")
+                    }
+                    guard partition.offset >= 0 else { continue }
+                    found[TopicPartition(topic.name, partition.partitionIndex)] = partition.offset
+                }
+            }
         }
         return found
     }
@@ -112,9 +186,13 @@ extension RemoteCluster {
     }
 
     /// Makes sure that the partitions exist: librdkafka would wait for unknown ones until the timeout.
-    func check(_ partitions: [TopicPartition]) async throws(ClusterError) {
+    ///
+    /// - Parameter handle: the client that asks; the admin client by default.
+    func check(_ partitions: [TopicPartition], by handle: ClientHandle? = nil) async throws(ClusterError) {
         for (topic, partitions) in Dictionary(grouping: partitions, by: \.topic) {
-            let count = try await self.topic(topic).partitions.count
+            let count = try await calls.run { [self] () throws(ClusterError) in
+                try topicBlocking(topic, by: handle).partitions.count
+            }
             for partition in partitions where !(0..<count ~= Int(partition.partition)) {
                 throw Self.unknown(partition, partitionCount: count)
             }
@@ -125,9 +203,10 @@ extension RemoteCluster {
     ///
     /// - Parameter topic: nil for all topics.
     private func metadata<Value>(
-        of topic: String?, _ attempt: String, _ read: (rd_kafka_metadata) throws(ClusterError) -> Value
+        of topic: String?, _ attempt: String, by handle: ClientHandle? = nil,
+        _ read: (rd_kafka_metadata) throws(ClusterError) -> Value
     ) throws(ClusterError) -> Value {
-        let admin = admin
+        let admin = handle ?? admin
         var topicHandle: OpaquePointer?
         if let topic {
             // Not kept: the client would go on asking for the metadata of every name it was ever given.

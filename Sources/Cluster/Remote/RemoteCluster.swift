@@ -123,18 +123,29 @@ package final class RemoteCluster: Cluster {
     package func reader(
         _ partition: TopicPartition, from start: LogPosition, isolation: Isolation
     ) async throws(ClusterError) -> any PartitionReader {
-        let offset: Int64
-        if case .offset(let given) = start {
-            let count = try await topic(partition.topic).partitions.count
-            guard 0..<count ~= Int(partition.partition) else { throw Self.unknown(partition, partitionCount: count) }
-            offset = given
-        } else {
-            let found = try await offsets([partition: start], isolation: isolation)
-            guard let resolved = found[partition] else { throw Self.unknown(partition, partitionCount: nil) }
-            offset = resolved
-        }
         let client = try client(consuming: partition, isolation: isolation)
-        return RemoteReader(partition, from: offset, client: client, calls: calls)
+        do throws(ClusterError) {
+            // Asked for by the client that reads: it may know the topic as it was before it got this partition, or before
+            // it was made anew, and would not look for minutes.
+            let count = try await calls.run { [self] () throws(ClusterError) in
+                try topicBlocking(partition.topic, by: client.handle).partitions.count
+            }
+            guard 0..<count ~= Int(partition.partition) else { throw Self.unknown(partition, partitionCount: count) }
+            let offset: Int64
+            if case .offset(let given) = start {
+                offset = given
+            } else if let found = try await offsets([partition: start], isolation: isolation, by: client.handle)[
+                partition]
+            {
+                offset = found
+            } else {
+                throw Self.unknown(partition, partitionCount: nil)
+            }
+            return RemoteReader(partition, from: offset, client: client, calls: calls)
+        } catch {
+            client.release(partition)
+            throw error
+        }
     }
 
     package func writer(_ mode: WriterMode) async throws(ClusterError) -> any RecordWriter {

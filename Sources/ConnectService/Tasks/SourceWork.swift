@@ -39,14 +39,18 @@ actor SourceWork {
     private var pace = CommitPace()
     /// Whether the open transaction has some of the records of a poll, and not all of them.
     private var isPartial = false
-    /// Notified when a poll has returned.
-    private let polled = Signal()
+    /// When the poll under way began; nil between polls.
+    private var pollStart: ContinuousClock.Instant?
+    /// Looks whether a poll keeps the open transaction waiting; at most one at a time, and none for long without one.
+    private var watcher: Task<Void, Never>?
+    /// What the watcher commits while a poll waits.
+    private var lateCommit: Task<Void, Never>?
     /// The task has yet to hear that a transaction was committed while it was polling.
     private var owesCommitted = false
     /// When it last heard that.
     private var told = ContinuousClock.now
     /// Why a commit during a poll failed.
-    private var lingering: (any Error)?
+    private var lateFailure: (any Error)?
 
     /// Records under way at a time: what a writer takes in a tenth of a second.
     private static let flightRecordCountMax = 50_000
@@ -140,7 +144,7 @@ actor SourceWork {
                 owesCommitted = false
                 try await tellCommitted()
             }
-            try lingerFailure()
+            try throwLateFailure()
             do {
                 poll = try result.get()
             } catch {
@@ -169,16 +173,8 @@ actor SourceWork {
     /// Polls the task. A transaction that is open is committed when the poll turns out to wait, so that what was
     /// written before does not, as soon as the pace of commits allows it.
     private func pollOnce() async -> Result<SourcePoll, any Error> {
-        var linger: Task<Void, Never>?
-        if transactionStart != nil, case .busyPolls = boundary {
-            let generation = polled.generation
-            // Awaited below, and never cancelled: a commit that has begun is brought to its end.
-            let patience = max(Self.waitingTime, ContinuousClock.now.duration(to: pace.next))
-            linger = Task {
-                await polled.wait(after: generation, timeout: patience)
-                await commitWhilePolling(generation)
-            }
-        }
+        pollStart = .now
+        startWatcher()
         let result: Result<SourcePoll, any Error>
         do {
             result = .success(
@@ -186,23 +182,47 @@ actor SourceWork {
         } catch {
             result = .failure(error)
         }
-        polled.notify()
-        await linger?.value
+        pollStart = nil
+        if let lateCommit {
+            await lateCommit.value
+            self.lateCommit = nil
+        }
         return result
     }
 
-    private func commitWhilePolling(_ generation: UInt64) async {
-        guard polled.generation == generation else { return }
+    /// One watcher, and not one for each poll: most polls return long before they can be said to wait.
+    private func startWatcher() {
+        guard watcher == nil, transactionStart != nil, case .busyPolls = boundary else { return }
+        watcher = Task { await watch() }  // awaited by `close`
+    }
+
+    private func watch() async {
+        while transactionStart != nil, lateFailure == nil, !Task.isCancelled {
+            // A later poll can only move this on: the watcher never looks too late.
+            let due = max((pollStart ?? .now) + Self.waitingTime, pace.next)
+            if due > .now {
+                try? await Task.sleep(until: due)  // cancelled: the loop ends
+            } else if pollStart != nil {
+                // Not part of this task, which may be cancelled: a commit that has begun is brought to its end.
+                let commit = Task { await commitWhilePolling() }  // awaited by `pollOnce`, too
+                lateCommit = commit
+                await commit.value
+            }
+        }
+        watcher = nil
+    }
+
+    private func commitWhilePolling() async {
         do {
             try await commitTransaction(tells: false)
         } catch {
-            lingering = error
+            lateFailure = error
         }
     }
 
-    private func lingerFailure() throws {
-        guard let error = lingering else { return }
-        lingering = nil
+    private func throwLateFailure() throws {
+        guard let error = lateFailure else { return }
+        lateFailure = nil
         throw error
     }
 
@@ -446,6 +466,8 @@ actor SourceWork {
     }
 
     func close() async {
+        watcher?.cancel()
+        await watcher?.value
         await writer?.close()
         writer = nil
     }

@@ -119,9 +119,8 @@ extension GroupShard {
     func consumerContext(
         at: EventTime, _ topics: any TopicImage, _ settings: ConsumerGroupSettings? = nil
     ) -> ConsumerGroupContext {
-        var settings = settings ?? configuration.consumer
-        settings.classicMaxSize = configuration.maxSize
-        return ConsumerGroupContext(settings: settings, topics: topics, time: at)
+        ConsumerGroupContext(
+            settings: configuration.withClassicSize(settings ?? configuration.consumer), topics: topics, time: at)
     }
 
     /// Makes an outcome the shard's state and decision.
@@ -143,7 +142,7 @@ extension GroupShard {
     mutating func expireConsumerGroup(
         _ id: String, at: EventTime, topics: any TopicImage, _ decision: inout Decision
     ) {
-        let context = consumerContext(at: at, topics)
+        let context = consumerContext(at: at, topics, configuration.settings(of: id).consumer)
         guard let outcome = withConsumerGroup(id, { $0.tick(context) }) else { return }
         if !put(outcome, as: id, at: at, &decision) { arm(id) }
     }

@@ -23,6 +23,10 @@ package struct GroupConfiguration: Sendable {
     /// `group.streams.*`: streams groups.
     package var streams = StreamsGroupSettings()
 
+    /// What holds for a group that may have settings of its own, by its id; nil where these are the broker's. Heartbeats
+    /// bring it along; this is asked when members are loaded, leave or run out of time, under the lock of the shard.
+    package var settingsOfGroup: @Sendable (_ group: String) -> GroupSettings? = { _ in nil }
+
     package init() {}
 
     /// How long a member without a heartbeat of its own may wait for its first rebalance to end: it cannot be told apart
@@ -35,12 +39,34 @@ package struct GroupConfiguration: Sendable {
     /// Pause after a timer's records could not be appended.
     static let retryPauseMs: Int64 = 500
 
+    /// What holds for a group.
+    func settings(of group: String) -> GroupSettings {
+        settingsOfGroup(group) ?? GroupSettings(consumer: consumer, share: share, streams: streams)
+    }
+
     /// The settings of consumer groups with those of classic groups that matter when a group becomes one.
-    var consumerSettings: ConsumerGroupSettings {
-        var settings = consumer
+    var consumerSettings: ConsumerGroupSettings { withClassicSize(consumer) }
+
+    func withClassicSize(_ settings: ConsumerGroupSettings) -> ConsumerGroupSettings {
+        var settings = settings
         settings.classicMaxSize = maxSize
         return settings
     }
 
     var offsetsRetentionMs: Int64 { max(0, min(offsetsRetentionMinutes, 1 << 40)) * 60_000 }
+}
+
+/// What holds for one group, whatever its kind turns out to be.
+package struct GroupSettings: Sendable {
+    package var consumer: ConsumerGroupSettings
+    package var share: ShareMembershipSettings
+    package var streams: StreamsGroupSettings
+
+    package init(
+        consumer: ConsumerGroupSettings, share: ShareMembershipSettings, streams: StreamsGroupSettings
+    ) {
+        self.consumer = consumer
+        self.share = share
+        self.streams = streams
+    }
 }

@@ -74,12 +74,17 @@ extension GroupShard {
     package mutating func finishLoading(at: EventTime) {
         begin(at: at)
         let context = ClassicGroup.Context(configuration: configuration, at: at)
-        let settings = configuration.consumerSettings
         for id in groups.keys.sorted() {
+            let settings = configuration.settings(of: id)
+            let consumerSettings = configuration.withClassicSize(settings.consumer)
             _ = withClassicGroup(id) { $0.restart(context) }
-            _ = withConsumerGroup(id) { $0.finishLoading(settings, at: at) }
-            finishLoadingShareGroup(id, at: at)
-            finishLoadingStreamsGroup(id, at: at)
+            _ = withConsumerGroup(id) { $0.finishLoading(consumerSettings, at: at) }
+            _ = withShareGroup(id) {
+                $0.finishLoading(ShareGroupContext(settings: settings.share, topics: NoTopics(), time: at))
+            }
+            _ = withStreamsGroup(id) {
+                $0.finishLoading(StreamsGroupContext(settings: settings.streams, topics: NoTopics(), time: at))
+            }
             arm(id)
         }
         armSweep()

@@ -130,7 +130,8 @@ extension GroupShard {
         case .classic, .consumer: break
         }
         if case .consumer(var consumer) = group {
-            let outcome = consumer.leave(leaving, consumerContext(at: at, topics))
+            let outcome = consumer.leave(
+                leaving, consumerContext(at: at, topics, configuration.settings(of: request.groupId).consumer))
             return take(
                 outcome, of: request.groupId, replies: [Reply(token, response(outcome.response))], at: at,
                 refusals: { [Reply(token, request.refused($0.ofGroupAppend))] })

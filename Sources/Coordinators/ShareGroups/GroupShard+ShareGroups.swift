@@ -152,7 +152,8 @@ extension GroupShard {
 
     /// Takes out the members whose time is over, all in one step.
     mutating func expireShareGroup(_ id: String, at: EventTime, topics: any TopicImage, _ decision: inout Decision) {
-        let context = ShareGroupContext(settings: configuration.share, topics: topics, time: at)
+        let context = ShareGroupContext(
+            settings: configuration.settings(of: id).share, topics: topics, time: at)
         guard let late = withShareGroup(id, { $0.lateMembers(at: at.monotonic) }) else { return }
         defer { arm(id) }
         guard !late.isEmpty, case .share(let group) = groups[id] else { return }
@@ -179,11 +180,6 @@ extension GroupShard {
             guard (try? draft.forget(Set(topicIds.map(\.topicId)))) != nil else { continue }  // fewer than were written
             put(draft, &decision)
         }
-    }
-
-    mutating func finishLoadingShareGroup(_ id: String, at: EventTime) {
-        let context = ShareGroupContext(settings: configuration.share, topics: NoTopics(), time: at)
-        _ = withShareGroup(id) { $0.finishLoading(context) }
     }
 
     /// A share group begins with its first record and ends with the tombstone of its epoch.

@@ -14,6 +14,17 @@ package struct SharePartitionKey: Hashable, Sendable {
 
     /// What tells the partition of `__share_group_state` that keeps it (upstream `SharePartitionKey.asCoordinatorKey`).
     package var coordinatorKey: String { "\(group):\(topicId):\(partition)" }
+
+    /// - Parameter coordinatorKey: as above; a group's id may have colons. nil for what is none.
+    package init?(coordinatorKey: String) {
+        let parts = coordinatorKey.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count >= 3, let partition = Int32(parts[parts.count - 1]),
+            let topicId = KafkaUUID(base64url: String(parts[parts.count - 2]))
+        else { return nil }
+        let group = parts[..<(parts.count - 2)].joined(separator: ":")
+        guard !group.isBlank else { return nil }
+        self.init(group: group, topicId: topicId, partition: partition)
+    }
 }
 
 /// Which records of a partition a share group is done with, which are with members, and which can be delivered.

@@ -94,7 +94,7 @@ extension GroupShard {
         defer { arm(id) }
         guard case .streams(let group) = groups[id] else { return }
         let context = StreamsGroupContext(
-            settings: group.settings ?? configuration.streams, topics: topics, time: at)
+            settings: configuration.settings(of: id).streams, topics: topics, time: at)
         var draft = StreamsGroupDraft(group)
         do throws(ConsumerGroupError) {
             try draft.tick(late: late, context)
@@ -107,11 +107,6 @@ extension GroupShard {
                 group.delayedUntil = nil
             }
         }
-    }
-
-    mutating func finishLoadingStreamsGroup(_ id: String, at: EventTime) {
-        let context = StreamsGroupContext(settings: configuration.streams, topics: NoTopics(), time: at)
-        _ = withStreamsGroup(id) { $0.finishLoading(context) }
     }
 
     /// A streams group begins with its first record and ends with the tombstone of its epoch.

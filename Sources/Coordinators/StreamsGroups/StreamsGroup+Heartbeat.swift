@@ -5,6 +5,10 @@ extension StreamsGroupHeartbeatRequest {
         StreamsGroupHeartbeatResponse(errorCode: error.rawValue, errorMessage: message)
     }
 
+    /// Far above what the Java client lets anybody set: 5 tags, with keys of 20 and values of 30 characters.
+    static let tagCountMax = 100
+    static let tagByteCountMax = 1_000
+
     var isLeave: Bool { memberEpoch == MemberEpoch.leave || memberEpoch == MemberEpoch.leaveStatic }
 
     /// Checks what can be checked without the group.
@@ -39,6 +43,11 @@ extension StreamsGroupHeartbeatRequest {
                 memberEpoch >= MemberEpoch.leaveStatic,
                 "MemberEpoch is \(memberEpoch), but must be greater than or equal to -2.")
         }
+        let hasLongTag =
+            clientTags?.contains { max($0.key.utf8.count, $0.value.utf8.count) > Self.tagByteCountMax } ?? false
+        try require(
+            clientTags?.count ?? 0 <= Self.tagCountMax && !hasLongTag,
+            "ClientTags may be at most \(Self.tagCountMax), of at most \(Self.tagByteCountMax) bytes each.")
         let isWhole = activeTasks != nil && standbyTasks != nil && warmupTasks != nil
         let isNone = activeTasks == nil && standbyTasks == nil && warmupTasks == nil
         try require(isWhole || isNone, "If one task-type is non-null, all must be non-null.")
@@ -82,7 +91,6 @@ extension StreamsGroupDraft {
         _ request: StreamsGroupHeartbeatRequest, _ client: ClientIdentity, _ context: StreamsGroupContext
     ) throws(ConsumerGroupError) -> StreamsGroupHeartbeatResponse {
         if request.isLeave { return try leave(request, context) }
-        group.settings = context.settings
         let joins = request.memberEpoch == MemberEpoch.join
         let wasEmpty = group.isEmpty
         if joins { try checkSize(request.memberId, context) }

@@ -56,8 +56,6 @@ struct StreamsGroup: Sendable {
     var configured: ConfiguredTopology?
     /// When the target assignment was made, monotonic milliseconds.
     var assignmentTime: Int64?
-    /// With which the last heartbeat was decided.
-    var settings: StreamsGroupSettings?
     /// Until then the first members wait for more, monotonic milliseconds.
     var delayedUntil: Int64?
     /// The member that wants the whole application to end.

@@ -118,6 +118,12 @@ actor TopicWatch {
         topics.flatMap { topic in topic.partitions.map { (TopicPartition(topic.name, $0.partition), topic.id) } }
     }
 
+    /// Whether a topic of one id is not the one of the other; an id that the cluster did not tell says nothing.
+    private static func differ(_ a: String?, _ b: String?) -> Bool {
+        guard let a, let b else { return false }
+        return a != b
+    }
+
     /// Says that a partition is not read any more.
     ///
     /// - Parameter position: where to go on with it if it is the same one that comes back; nil for its beginning.
@@ -137,8 +143,11 @@ actor TopicWatch {
         let wanted = names.union(try pattern.matching(topics.filter { !$0.isInternal }.map(\.name)))
         let there = Dictionary(Self.ids(topics.filter { wanted.contains($0.name) })) { first, _ in first }
         // A position is of use only while the topic is there or may be back soon: of one of another id it is not.
-        lost = lost.filter { partition, old in there[partition].map { $0 == old.id } ?? true }
-        let gone = there.filter { partition, id in known[partition].map { $0 != id } ?? false }.keys.sorted()
+        lost = lost.filter { partition, old in there[partition].map { !Self.differ($0, old.id) } ?? true }
+        let gone = there.filter { partition, id in known[partition].map { Self.differ($0, id) } ?? false }.keys.sorted()
+        for (partition, id) in there where id != nil && known[partition] != nil {
+            known.updateValue(id, forKey: partition)
+        }
         for partition in gone { known.removeValue(forKey: partition) }
         var readers: [any PartitionReader] = []
         for (partition, id) in there.sorted(by: { $0.key < $1.key })

@@ -70,11 +70,11 @@ extension ConsumerGroupBench {
     func streamsJoin(
         _ memberId: String, _ topology: TestTopology = .stateless("a"), process: String? = nil,
         instanceId: String? = nil, endpoint: StreamsGroupHeartbeatRequest.Endpoint? = nil,
-        settings: StreamsGroupSettings = StreamsGroupSettings()
+        settings: StreamsGroupSettings = StreamsGroupSettings(), group: String = "g"
     ) -> TestAnswer {
         streams(
             .init(
-                groupId: "g", memberId: memberId, memberEpoch: 0, instanceId: instanceId, rebalanceTimeoutMs: 10_000,
+                groupId: group, memberId: memberId, memberEpoch: 0, instanceId: instanceId, rebalanceTimeoutMs: 10_000,
                 topology: topology.request, activeTasks: [], standbyTasks: [], warmupTasks: [],
                 processId: process ?? "process-\(memberId)", userEndpoint: endpoint), settings)
     }

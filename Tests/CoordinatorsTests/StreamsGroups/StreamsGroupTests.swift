@@ -36,6 +36,14 @@ private func request(_ change: (inout StreamsGroupHeartbeatRequest) -> Void) -> 
             ),
             ("Topology can only be provided when (re-)joining.", request { $0.memberEpoch = 1 }),
             (
+                "ClientTags may be at most 100, of at most 1000 bytes each.",
+                request { $0.clientTags = (0...100).map { .init(key: "\($0)") } }
+            ),
+            (
+                "ClientTags may be at most 100, of at most 1000 bytes each.",
+                request { $0.clientTags = [.init(key: "zone", value: String(repeating: "v", count: 1001))] }
+            ),
+            (
                 "Regular expressions for source topics are not supported yet.",
                 request { $0.topology?.subtopologies[0].sourceTopicRegex = ["a.*"] }
             ),
