@@ -32,6 +32,9 @@ package struct Principal: Hashable, Sendable, CustomStringConvertible {
         for byte in name.utf8 { hasher.combine(byte) }
     }
 
+    /// Bytes of `TYPE:NAME`.
+    package var byteCount: Int { type.utf8.count + 1 + name.utf8.count }
+
     /// `TYPE:NAME`.
     package var description: String { "\(type):\(name)" }
 }

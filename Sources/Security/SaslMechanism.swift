@@ -36,6 +36,8 @@ package struct SaslExchange: Sendable {
         case accepted(Principal, last: [UInt8])
         /// The password has to be checked, which may take a while.
         case check(user: String, password: String)
+        /// The credential of a delegation token has to be made, which takes a while; `resume` takes it.
+        case makeCredential(ofToken: String, ScramMechanism)
         /// It is who its token says, for so many milliseconds.
         case acceptedUntil(Principal, lifetimeMs: Int64)
         /// It has a delegation token, which counts for so many more milliseconds, and is told `last`.
@@ -109,6 +111,7 @@ package struct SaslExchange: Sendable {
             let credential =
                 server.isByToken
                 ? try credential(ofToken: user, server.mechanism) : users.credential(of: user, server.mechanism)
+            guard let credential else { return .makeCredential(ofToken: user, server.mechanism) }
             return .challenge(Array(server.challenge(credential).utf8))
         }
         let last = Array(try server.finish(text).utf8)
@@ -120,17 +123,29 @@ package struct SaslExchange: Sendable {
         return .acceptedByToken(token.owner, last: last, lifetimeMs: remainingMs)
     }
 
+    /// Takes the credential that `makeCredential` asked for.
+    package mutating func resume(_ credential: ScramCredential) throws(SaslFailure) -> Step {
+        guard !isOver, var server = scram, server.isByToken else {
+            throw SaslFailure("no credential of a delegation token was being made")
+        }
+        let challenge = server.challenge(credential)
+        scram = server
+        return .challenge(Array(challenge.utf8))
+    }
+
     private static let noToken = SaslFailure("there is no delegation token of this id, or it is over")
 
     /// Ids cannot be guessed, so that it does no harm to say at once that there is none.
+    ///
+    /// - Returns: nil when the credential has to be made.
     private func credential(
         ofToken id: String, _ mechanism: ScramMechanism
-    ) throws(SaslFailure) -> ScramCredential {
+    ) throws(SaslFailure) -> ScramCredential? {
         guard let tokens = users.delegationTokens else {
             throw SaslFailure("the client comes with a delegation token, and delegation.token.secret.key is not set")
         }
         guard tokens.valid(id) != nil else { throw Self.noToken }
-        return tokens.credential(of: id, mechanism)
+        return tokens.knownCredential(of: id, mechanism)
     }
 }
 

@@ -60,7 +60,7 @@ package struct ScramServer: Sendable {
                 )
             }
         }
-        isByToken = attributes.dropFirst(2).contains { $0.lowercased() == "tokenauth=true" }
+        isByToken = Self.isByToken(attributes.dropFirst(2))
         let clientNonce = attributes[1].dropFirst(2)
         guard !clientNonce.isEmpty, clientNonce.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else {
             throw SaslFailure("the client's nonce cannot be used")
@@ -103,6 +103,13 @@ package struct ScramServer: Sendable {
             throw SaslFailure("unknown user or wrong password")
         }
         return "v=" + Base64.encode(mechanism.code(words, key: credential.serverKey))
+    }
+
+    /// The key is as it is, the value in letters of any size, and the last one counts: upstream `ScramExtensions`.
+    private static func isByToken(_ extensions: ArraySlice<Substring>) -> Bool {
+        let key = "tokenauth="
+        guard let last = extensions.last(where: { $0.hasPrefix(key) }) else { return false }
+        return last.dropFirst(key.count).lowercased() == "true"
     }
 
     private static func lastComma(in text: String) -> String.Index? { text.utf8.lastIndex(of: UInt8(ascii: ",")) }

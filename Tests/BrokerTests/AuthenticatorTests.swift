@@ -10,11 +10,13 @@ import Testing
 @Suite struct AuthenticatorTests {
     private static let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
-    private func authenticator(_ properties: [String: String] = [:]) throws -> Authenticator {
+    private func authenticator(
+        _ properties: [String: String] = [:], users: UserDirectory = UserDirectory()
+    ) throws -> Authenticator {
         let listener = try ListenerConfiguration(
             name: "SASL_PLAINTEXT", .saslPlaintext, host: "127.0.0.1", port: 0,
             properties: properties.merging(["sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256"]) { $1 })
-        return Authenticator(try #require(listener.sasl), UserDirectory())
+        return Authenticator(try #require(listener.sasl), users)
     }
 
     private func isRefused(_ outcome: Authenticator.Outcome) -> SaslAuthenticateResponse? {
@@ -266,5 +268,40 @@ import Testing
                 == TokenKeySource(url: "https://inside/keys", refreshMs: 60_000, trustFile: "ca.pem"))
         #expect(listener.authenticates)
         #expect(throws: BrokerError.self) { try listener.tokenValidator([:], ManualClock(Self.moment)) }
+    }
+
+    // MARK: Delegation tokens
+
+    /// That takes milliseconds, which no event loop has.
+    @Test func `the credential of a delegation token is made elsewhere`() throws {
+        let ann = Principal(name: "ann")
+        let delegated = DelegationTokens(secret: "s") { 1000 }
+        delegated.set(
+            DelegationToken(
+                id: "t", owner: ann, requester: ann, renewers: [], issuedAt: 0, expiresAt: 5000, endsAt: 9000))
+        let first = Array("n,,n=t,r=abc,tokenauth=true".utf8)
+        for isMade in [false, true] {
+            var authenticator = try authenticator(users: UserDirectory(delegationTokens: delegated))
+            _ = authenticator.handshake("SCRAM-SHA-256", version: 1, now: Self.start)
+            guard case .makeCredential(ofToken: "t", .sha256) = authenticator.authenticate(first, now: Self.start),
+                case .refused = authenticator.admission(of: .produce, now: Self.start)
+            else {
+                Issue.record("the credential is not waited for")
+                return
+            }
+            let credential = isMade ? delegated.credential(of: "t", .sha256) : nil
+            let outcome = authenticator.prepared(credential, now: Self.start)
+            #expect(!authenticator.isAuthenticated)
+            if isMade {
+                #expect(lifetime(outcome) == 0)
+            } else {
+                #expect(isRefused(outcome)?.errorCode == ErrorCode.saslAuthenticationFailed.rawValue)
+            }
+            #expect(isRefused(authenticator.prepared(credential, now: Self.start)) != nil)
+        }
+        // The next one finds it made.
+        var authenticator = try authenticator(users: UserDirectory(delegationTokens: delegated))
+        _ = authenticator.handshake("SCRAM-SHA-256", version: 1, now: Self.start)
+        #expect(lifetime(authenticator.authenticate(first, now: Self.start)) == 0)
     }
 }

@@ -152,7 +152,7 @@ import Testing
                 #expect(made.hmac.readableBytes == 64 && KafkaUUID(base64url: made.tokenId) != nil)
             }
             let made = try await Self.create(node)
-            let short = try await Self.renew(node, made.hmac, periodMs: 1000)
+            let short = try await Self.renew(node, made.hmac, periodMs: 30_000)
             #expect(short.errorCode == 0 && short.expiryTimestampMs < made.expiryTimestampMs)
             let long = try await Self.renew(node, made.hmac, periodMs: .max)
             #expect(long.expiryTimestampMs >= made.expiryTimestampMs)
@@ -199,10 +199,55 @@ import Testing
             #expect(nameless.errorCode == -1 && nameless.principalName == "ANONYMOUS")
             let long = Principal(name: String(repeating: "x", count: 2000))
             #expect(try await Self.create(node, renewers: [long]).errorCode == 42)
+            // Each of them may be, but not all together: with owner and requester, of 8 bytes, one byte too many.
+            var wide = (0..<16).map { Principal(name: String(repeating: "x", count: 1019 - $0 / 15 * 15)) }
+            #expect(try await Self.create(node, renewers: wide).errorCode == 42)
+            wide[0].name.removeLast()
+            let widest = try await Self.create(node, renewers: wide)
+            #expect(widest.errorCode == 0)
+            #expect(try await Self.expire(node, widest.hmac, periodMs: -1).errorCode == 0)
+            for type in [nil, "", ":x"] {
+                let typeless = try await Self.ask(
+                    node, CreateDelegationTokenRequest(ownerPrincipalType: type, ownerPrincipalName: "ann"), Asker()
+                ) { $0.handleCreateDelegationToken }
+                #expect(typeless.errorCode == -1)
+            }
             let many = (0..<1001).map { Principal(name: "u\($0)") }
             #expect(try await Self.create(node, renewers: many).errorCode == 42)
             #expect(try await Self.describe(node).tokens.isEmpty)
         }
+    }
+
+    @Test func `the first colon ends an owner's type, as after a restart`() async throws {
+        try await withBroker(Self.secret) { server in
+            let node = server.node
+            let made = try await Self.create(node, owner: Principal(type: "Group:a", name: "b"))
+            #expect(made.errorCode == 0)
+            #expect([made.principalType, made.principalName] == ["Group", "a:b"])
+            let known = try #require(node.controller.image { $0.delegationTokens[made.tokenId] })
+            #expect(try MetadataRecord(MetadataRecord.delegationToken(known).encoded()) == .delegationToken(known))
+        }
+    }
+
+    @Test func `all principals together have a bound`() throws {
+        var token = DelegationToken(
+            id: "", owner: Principal(name: "o"), requester: Principal(name: "r"),
+            renewers: Array(repeating: Principal(name: String(repeating: "x", count: 1007)), count: 16), issuedAt: 0,
+            expiresAt: 0, endsAt: 0)
+        var image = MetadataImage()
+        let countMax = (64 << 20) / token.principalByteCount
+        for number in 0..<countMax {
+            token.id = "\(number)"
+            #expect(Controller.hasRoom(image, for: token))
+            image.apply(.delegationToken(token))
+        }
+        #expect(image.delegationTokenByteCount == countMax * token.principalByteCount)
+        token.id = "further"
+        #expect(!Controller.hasRoom(image, for: token))
+        image.apply(.delegationTokenRemoved(id: "no such"))
+        #expect(!Controller.hasRoom(image, for: token))
+        image.apply(.delegationTokenRemoved(id: "7"))
+        #expect(Controller.hasRoom(image, for: token))
     }
 
     @Test func `older versions leave the requester out`() async throws {

@@ -1,6 +1,7 @@
 import Environment
 import KafkaMessages
 import LogStorage
+import Security
 import Testing
 
 @testable import Broker
@@ -80,6 +81,38 @@ import Testing
         #expect(error?.message.contains("to 4, which were on disk, are gone") == true, "\(error?.message ?? "")")
         try disk.removeFile(Self.file)
         #expect(throws: LogError.self) { try Self.open(disk, wasClean: true) }
+    }
+
+    /// Few records, but large ones: the same tokens renewed again and again, over restarts as well.
+    @Test func `replaces a large log by a snapshot`() throws {
+        let disk = SimulatedDisk(seed: 1)
+        var token = DelegationToken(
+            id: "t", owner: Principal(name: "ann"), requester: Principal(name: "ann"),
+            renewers: Array(repeating: Principal(name: String(repeating: "x", count: 1000)), count: 16), issuedAt: 0,
+            expiresAt: 0, endsAt: .max)
+        var byteCountMax = 0
+        for _ in 0..<12 {
+            var (log, image) = try Self.open(disk)
+            #expect(image.delegationTokens[token.id] == (token.expiresAt == 0 ? nil : token))
+            for _ in 0..<4 {
+                let records = (0..<64).map { number in
+                    token.id = "t\(number)"
+                    token.expiresAt += 1
+                    return MetadataRecord.delegationToken(token)
+                }
+                try log.append(records, now: 0)
+                for record in records { image.apply(record) }
+                try log.snapshotIfWorthwhile(image, now: 0)
+            }
+            try log.close()
+            let folder = Self.folder + "/__cluster_metadata-0"
+            let byteCount = try disk.list(folder).filter { $0.hasSuffix(".log") }.reduce(0) {
+                try $0 + disk.contents(folder + "/" + $1).count
+            }
+            byteCountMax = max(byteCountMax, byteCount)
+        }
+        #expect(try disk.list(Self.folder).count(where: { $0.hasSuffix(".metadata") }) == 1)
+        #expect(8 << 20...24 << 20 ~= byteCountMax)
     }
 
     @Test func `replaces a long log by a snapshot`() throws {

@@ -39,8 +39,9 @@ import Testing
         var copy = MetadataImage()
         for record in image.records { copy.apply(record) }
         #expect(copy.delegationTokens == ["a": renewed])
+        #expect([image, copy].map(\.delegationTokenByteCount) == [Self.token.principalByteCount, 8 + 9 + 8 + 5])
         copy.apply(.delegationTokenRemoved(id: "a"))
-        #expect(copy.delegationTokens.isEmpty && copy.records.isEmpty)
+        #expect(copy.delegationTokens.isEmpty && copy.delegationTokenByteCount == 0 && copy.records.isEmpty)
     }
 
     @Test(arguments: all.indices)

@@ -43,7 +43,11 @@ import Testing
     ) throws -> SaslExchange.Step {
         var exchange = SaslExchange(mechanism, users)
         let bare = "n=\(id),r=abc" + tail
-        guard case .challenge(let challenge) = try exchange.next(Array("n,,\(bare)".utf8)) else {
+        var first = try exchange.next(Array("n,,\(bare)".utf8))
+        if case .makeCredential(ofToken: id, let mechanism) = first {
+            first = try exchange.resume(tokens.credential(of: id, mechanism))
+        }
+        guard case .challenge(let challenge) = first else {
             throw SaslFailure("no challenge")
         }
         meanwhile()
@@ -66,7 +70,7 @@ import Testing
 
     @Test(arguments: [SaslMechanism.scramSHA256, .scramSHA512])
     func `who has a token is its owner for as long as it counts`(mechanism: SaslMechanism) throws {
-        for tail in [",tokenauth=true", ",ext=1,tokenauth=TRUE"] {
+        for tail in [",tokenauth=true", ",ext=1,tokenauth=TRUE", ",tokenauth=x,tokenauth=True"] {
             guard case .acceptedByToken(let principal, let last, let lifetimeMs) = try login(mechanism, tail: tail)
             else {
                 Issue.record("not accepted")
@@ -88,7 +92,9 @@ import Testing
         #expect(throws: SaslFailure.self) { try login(.scramSHA256, id: "t2") }
         // The id is no user's name.
         #expect(throws: SaslFailure.self) { try login(.scramSHA256, tail: "") }
-        #expect(throws: SaslFailure.self) { try login(.scramSHA256, tail: ",tokenauth=false") }
+        for tail in [",tokenauth=false", ",TokenAuth=true", ",tokenauth=true,tokenauth=", ",xtokenauth=true"] {
+            #expect(throws: SaslFailure.self) { try login(.scramSHA256, tail: tail) }
+        }
         moment.value.withLock { $0 = 2001 }
         #expect(throws: SaslFailure.self) { try login(.scramSHA256) }
         // A user is no token.
@@ -107,6 +113,31 @@ import Testing
     @Test func `a token that is ended during the exchange lets nobody in`() throws {
         #expect(throws: SaslFailure.self) { try login(.scramSHA256) { tokens.remove(["t1"]) } }
         #expect(tokens.token(hmac: tokens.hmac(of: "t1")) == nil)
+    }
+
+    @Test func `the credential is made once, and only when it is asked for`() throws {
+        let first = Array("n,,n=t1,r=abc,tokenauth=true".utf8)
+        var exchange = SaslExchange(.scramSHA256, users)
+        #expect(try exchange.next(first) == .makeCredential(ofToken: "t1", .sha256))
+        let made = tokens.credential(of: "t1", .sha256)
+        guard case .challenge = try exchange.resume(made), case .challenge = try exchangeOf(first) else {
+            Issue.record("no challenge")
+            return
+        }
+        var other = SaslExchange(.scramSHA512, users)
+        #expect(try other.next(first) == .makeCredential(ofToken: "t1", .sha512))
+        // Who goes on before it is made is refused.
+        #expect(throws: SaslFailure.self) { try other.next(Array("c=biws,r=abc,p=AAAA".utf8)) }
+        #expect(throws: SaslFailure.self) { try other.resume(made) }
+        var plain = SaslExchange(.scramSHA256, users)
+        #expect(throws: SaslFailure.self) { try plain.resume(made) }
+        _ = try plain.next(Array("n,,n=ann,r=abc".utf8))
+        #expect(throws: SaslFailure.self) { try plain.resume(made) }
+    }
+
+    private func exchangeOf(_ first: [UInt8]) throws -> SaslExchange.Step {
+        var exchange = SaslExchange(.scramSHA256, users)
+        return try exchange.next(first)
     }
 
     @Test func `without a secret nobody comes by a token`() {

@@ -28,7 +28,7 @@ import Testing
         switch step {
         case .challenge(let bytes), .accepted(_, let bytes): String(decoding: bytes, as: UTF8.self)
         case .check: "check"
-        case .acceptedUntil, .acceptedByToken, .refusing: "a step of tokens"
+        case .acceptedUntil, .acceptedByToken, .makeCredential, .refusing: "a step of tokens"
         }
     }
 

@@ -13,11 +13,12 @@ extension BrokerNode {
         let requester = responder.principal ?? .anonymous
         var owner = requester
         if let name = request.ownerPrincipalName, !name.isEmpty {
-            guard let type = request.ownerPrincipalType, !type.isEmpty else {
+            // As it is read again after a restart: of what has several colons the first one ends the type.
+            guard let type = request.ownerPrincipalType, let named = Principal("\(type):\(name)") else {
                 return responder.send(
                     Self.refusal(.unknownServerError, .anonymous, .anonymous, responder, time: Self.noTime))
             }
-            owner = Principal(type: type, name: name)
+            owner = named
         }
         func refuse(_ code: ErrorCode, time: Int64 = Self.noTime) {
             responder.send(Self.refusal(code, owner, requester, responder, time: time))
@@ -103,19 +104,25 @@ extension BrokerNode {
         guard let tokens = controller.delegationTokens else { return refuse(.delegationTokenAuthDisabled) }
         let owners = request.owners.map { Set($0.map { Principal(type: $0.principalType, name: $0.principalName) }) }
         let access = access(responder)
-        controller.perform { controller in
-            let all = controller.image { $0.delegationTokens.values.sorted { $0.id < $1.id } }
-            let shown = all.filter { token in
-                if let owners, owners.isDisjoint(with: [token.owner, token.requester] + token.renewers) {
-                    return false
+        controller.perform { [diskPool] controller in
+            let all = controller.image { $0.delegationTokens }
+            // With many tokens rules and HMACs take a second, for which changes of the metadata need not wait.
+            diskPool.submit { _ in
+                let shown = all.values.filter { token in
+                    if let owners, owners.isDisjoint(with: [token.owner, token.requester] + token.renewers) {
+                        return false
+                    }
+                    return token.concerns(principal)
+                        || access.permits(.describe, .delegationToken, token.id, isTold: false)
+                        || access.permits(.describeTokens, .user, token.owner.description, isTold: false)
                 }
-                return token.concerns(principal)
-                    || access.permits(.describe, .delegationToken, token.id, isTold: false)
-                    || access.permits(.describeTokens, .user, token.owner.description, isTold: false)
+                let sorted = shown.sorted { $0.id < $1.id }
+                responder.send(
+                    DescribeDelegationTokenResponse(
+                        tokens: sorted.map {
+                            Self.described($0, tokens.hmac(of: $0.id), version: responder.apiVersion)
+                        }))
             }
-            responder.send(
-                DescribeDelegationTokenResponse(
-                    tokens: shown.map { Self.described($0, tokens.hmac(of: $0.id), version: responder.apiVersion) }))
         }
     }
 

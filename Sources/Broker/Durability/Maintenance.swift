@@ -12,7 +12,7 @@ final class Maintenance: Sendable {
     /// How often it looks what is due.
     private static let tick = TimeAmount.seconds(1)
     private static let producerExpiryInterval: Int64 = 600_000
-    /// Milliseconds until retention is looked at for the first time.
+    /// Milliseconds until retention and tokens are looked at for the first time.
     private static let initialDelay: Int64 = 30_000
 
     private struct Due {
@@ -33,11 +33,12 @@ final class Maintenance: Sendable {
         let now = node.clock.now()
         // Retention is looked at soon after the start, as the program may have been off for days, but not at once, as in
         // Kafka (log.initial.task.delay.ms): whoever copies old records has a moment to set what is to become of them.
+        // The same goes for tokens that are over.
         let delay = min(Self.initialDelay, node.controller.server.number("log.retention.check.interval.ms"))
         due = Mutex(
             Due(
                 flush: now, retention: now + delay, producerExpiry: now + Self.producerExpiryInterval,
-                tokens: now + Self.tokenInterval(node)))
+                tokens: now + min(Self.initialDelay, Self.tokenInterval(node))))
     }
 
     private static func tokenInterval(_ node: BrokerNode) -> Int64 {

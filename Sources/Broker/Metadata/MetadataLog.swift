@@ -11,6 +11,8 @@ import RecordBatches
 struct MetadataLog {
     /// A snapshot is written once the log holds this many records more than the image needs.
     private static let surplusMin: Int64 = 10_000
+    /// Or this many bytes more than four times the last snapshot: records can be of kilobytes, and the same ones again and again.
+    static let surplusByteCountMin = 16 << 20
     private static let suffix = ".metadata"
     /// Bytes that one batch of metadata may decompress to; batches are not compressed.
     private static let batchByteCountMax = 1 << 20
@@ -18,6 +20,9 @@ struct MetadataLog {
     private let log: PartitionLog
     private let directory: String
     private let disk: any Disk
+    /// Bytes of the last snapshot, and of the batches behind it.
+    private var snapshotByteCount: Int
+    private var tailByteCount = 0
 
     /// The offset of the next record.
     var end: Int64 { log.logEnd }
@@ -38,7 +43,8 @@ struct MetadataLog {
             directory: directory + "/__cluster_metadata-0", topicId: (0, 1), config: LogConfig(), disk: disk,
             files: files, leaderEpoch: 0, recoveryPoint: 0, cleanShutdown: false, now: now,
             logStart: snapshot?.offset ?? 0, health: health, saveLogStart: { _ in })
-        let opened = MetadataLog(log: log, directory: directory, disk: disk)
+        var opened = MetadataLog(
+            log: log, directory: directory, disk: disk, snapshotByteCount: snapshot?.bytes.count ?? 0)
         var image = MetadataImage()
         var offset = log.offsets.logStart
         if let snapshot {
@@ -53,7 +59,9 @@ struct MetadataLog {
         while offset < end {
             let slice = try log.read(from: offset, maxBytes: 1 << 20, upTo: end, minOneBatch: true)
             guard !slice.isEmpty else { break }
-            try Self.replay(try slice.bytes(), of: "metadata log", from: offset, into: &image)
+            let bytes = try slice.bytes()
+            try Self.replay(bytes, of: "metadata log", from: offset, into: &image)
+            opened.tailByteCount += bytes.count
             offset = slice.nextOffset
         }
         return (opened, image)
@@ -69,16 +77,19 @@ struct MetadataLog {
             throw LogError(.corruptBatch, "metadata batch: \(error)")
         }
         _ = try log.append(batch.span.bytes, header: header, now: now)
+        tailByteCount += batch.count
         _ = try log.sync()
     }
 
     /// Replaces a log that has grown much longer than what it adds up to by a snapshot.
     mutating func snapshotIfWorthwhile(_ image: MetadataImage, now: Int64) throws(LogError) {
         let offsets = log.offsets
+        let count = offsets.logEnd - offsets.logStart
+        let isLarge = tailByteCount > Self.surplusByteCountMin + 4 * snapshotByteCount
         // Before the records are put together, which takes its time where there are many topics and rules.
-        guard offsets.logEnd - offsets.logStart > Self.surplusMin else { return }
+        guard isLarge || count > Self.surplusMin else { return }
         let records = image.records
-        guard offsets.logEnd - offsets.logStart > Self.surplusMin + 4 * Int64(records.count) else { return }
+        guard isLarge || count > Self.surplusMin + 4 * Int64(records.count) else { return }
         var bytes: [UInt8] = []
         var rest = records[...]
         while !rest.isEmpty {
@@ -91,6 +102,8 @@ struct MetadataLog {
         } catch {
             throw LogError(error, "write the metadata snapshot")
         }
+        snapshotByteCount = bytes.count
+        tailByteCount = 0
         _ = try log.deleteRecords(before: offsets.logEnd)
         if let old, old != offsets.logEnd {
             // An old snapshot that stays is harmless: the newest one counts.

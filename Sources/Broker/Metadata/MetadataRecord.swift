@@ -309,6 +309,8 @@ struct MetadataImage {
     var scramCredentials: [ScramCredentialKey: ScramCredential] = [:]
     private(set) var quotas = QuotaTable()
     private(set) var delegationTokens: [String: DelegationToken] = [:]
+    /// Bytes of the principals of all tokens.
+    private(set) var delegationTokenByteCount = 0
 
     mutating func apply(_ record: MetadataRecord) {
         switch record {
@@ -331,8 +333,11 @@ struct MetadataImage {
         case .clientQuota(let entity, let kind, let value): quotas.set(entity, kind, to: value)
         case .scramCredential(let key, let credential): scramCredentials[key] = credential
         case .scramCredentialRemoved(let key): scramCredentials[key] = nil
-        case .delegationToken(let token): delegationTokens[token.id] = token
-        case .delegationTokenRemoved(let id): delegationTokens[id] = nil
+        case .delegationToken(let token):
+            let old = delegationTokens.updateValue(token, forKey: token.id)
+            delegationTokenByteCount += token.principalByteCount - (old?.principalByteCount ?? 0)
+        case .delegationTokenRemoved(let id):
+            delegationTokenByteCount -= delegationTokens.removeValue(forKey: id)?.principalByteCount ?? 0
         }
     }
 

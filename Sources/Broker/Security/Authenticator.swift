@@ -5,7 +5,7 @@ import Security
 /// What one connection of a listener with SASL has shown of who its client is: the states of upstream
 /// `SaslServerAuthenticator`, without sockets or clocks.
 ///
-/// handshake -> exchange (-> checking) -> authenticated -> (handshake, for another session) ...
+/// handshake -> exchange (-> checking, or -> preparing -> exchange) -> authenticated -> (handshake, for another session) ...
 struct Authenticator {
     /// What is to be done with a request.
     enum Admission: Equatable {
@@ -21,6 +21,8 @@ struct Authenticator {
         case answer(SaslAuthenticateResponse)
         /// `checked` is to be called with what came out.
         case check(user: String, password: String)
+        /// `prepared` is to be called with the credential of the delegation token.
+        case makeCredential(ofToken: String, ScramMechanism)
         /// The client is refused, and has the last word before it is told: `authenticate` takes it.
         case refusing(SaslAuthenticateResponse, reason: String)
         /// The answer is sent after a delay, then the connection is closed.
@@ -31,6 +33,7 @@ struct Authenticator {
         case handshake
         case exchange(SaslExchange)
         case checking(SaslMechanism)
+        case preparing(SaslExchange)
         case authenticated
         case refused
     }
@@ -78,7 +81,7 @@ struct Authenticator {
                 return apiKey == .saslAuthenticate ? .authentication : .admitted
             }
             return .authentication
-        case .handshake, .exchange, .checking:
+        case .handshake, .exchange, .checking, .preparing:
             return apiKey == .saslAuthenticate || apiKey == .saslHandshake
                 ? .authentication
                 : .refused("unexpected Kafka request of type \(apiKey.name) during SASL authentication")
@@ -101,7 +104,7 @@ struct Authenticator {
             guard let session, session.end != nil, now - session.began >= .seconds(1) else {
                 return (answer(.illegalSaslState), nil)
             }
-        case .exchange, .checking, .refused:
+        case .exchange, .checking, .preparing, .refused:
             state = .refused
             return (answer(.illegalSaslState), "a handshake of SASL in the middle of another")
         }
@@ -146,8 +149,15 @@ struct Authenticator {
                     : "SaslAuthenticate request received before SaslHandshake")
             return isLater ? .answer(response) : .refused(response, reason: "SaslAuthenticate before SaslHandshake")
         }
+        return advance(&exchange, now) { exchange throws(SaslFailure) in try exchange.next(token) }
+    }
+
+    private mutating func advance(
+        _ exchange: inout SaslExchange, _ now: NIODeadline,
+        _ next: (inout SaslExchange) throws(SaslFailure) -> SaslExchange.Step
+    ) -> Outcome {
         do throws(SaslFailure) {
-            let step = try exchange.next(token)
+            let step = try next(&exchange)
             state = .exchange(exchange)
             switch step {
             case .challenge(let bytes):
@@ -156,6 +166,9 @@ struct Authenticator {
             case .check(let user, let password):
                 state = .checking(exchange.mechanism)
                 return .check(user: user, password: password)
+            case .makeCredential(let id, let mechanism):
+                state = .preparing(exchange)
+                return .makeCredential(ofToken: id, mechanism)
             case .acceptedUntil(let principal, let lifetimeMs):
                 return accept(principal, exchange.mechanism, [], now, credentialMs: lifetimeMs)
             case .acceptedByToken(let principal, let last, let lifetimeMs):
@@ -182,6 +195,17 @@ struct Authenticator {
                 mechanism)
         }
         return accept(principal, mechanism, [], now)
+    }
+
+    /// Takes the credential of a delegation token; nil where none could be made.
+    mutating func prepared(_ credential: ScramCredential?, now: NIODeadline) -> Outcome {
+        guard case .preparing(var exchange) = state else {
+            return refuse(SaslFailure("no credential of a delegation token was being made"), .scramSHA256)
+        }
+        guard let credential else {
+            return refuse(SaslFailure("the credential of the delegation token was not made"), exchange.mechanism)
+        }
+        return advance(&exchange, now) { exchange throws(SaslFailure) in try exchange.resume(credential) }
     }
 
     /// - Parameter credentialMs: how long what the client showed goes on; nil for what has no end.

@@ -46,6 +46,13 @@ extension Connection {
             }
             responder.send(response)
         case .check(let user, let password): check(user, password, responder)
+        case .makeCredential(let id, let mechanism):
+            let tokens = node.controller.delegationTokens
+            aside(responder) {
+                tokens?.credential(of: id, mechanism)
+            } then: { authenticator, credential in
+                authenticator.prepared(credential, now: .now())
+            }
         case .refusing(let response, let reason):
             // Told now: many clients leave without another word.
             noteAuthentication(isRight: false, reason)
@@ -67,19 +74,29 @@ extension Connection {
 
     private func check(_ user: String, _ password: String, _ responder: Responder) {
         if let known = listener.passwords.quickPrincipal(user: user, password: password) {
-            return finishCheck(known, responder)
+            return proceed(responder) { $0.checked(known, now: .now()) }
         }
+        aside(responder) { [passwords = listener.passwords] in
+            passwords.principal(user: user, password: password)
+        } then: { authenticator, principal in
+            authenticator.checked(principal, now: .now())
+        }
+    }
+
+    /// Does what takes a while on the thread of passwords; until it is done the client's next request waits.
+    private func aside<T: Sendable>(
+        _ responder: Responder, _ work: @escaping @Sendable () -> T?,
+        then step: @escaping @Sendable (inout Authenticator, T?) -> Authenticator.Outcome
+    ) {
         guard let loop = context?.eventLoop else { return }
         let me = NIOLoopBound(self, eventLoop: loop)
         isHeldBack = true
-        let isTaken = node.passwordQueue.check(
-            listener.passwords, user: user, password: password, from: remoteAddress
-        ) { principal in
+        let isTaken = node.passwordQueue.perform(from: remoteAddress, work) { result in
             loop.execute {
                 let connection = me.value
                 guard !connection.isClosing else { return }
                 connection.isHeldBack = false
-                connection.finishCheck(principal, responder)
+                connection.proceed(responder) { step(&$0, result) }
                 connection.resume()
             }
         }
@@ -90,9 +107,9 @@ extension Connection {
         }
     }
 
-    private func finishCheck(_ principal: Principal?, _ responder: Responder) {
+    private func proceed(_ responder: Responder, _ step: (inout Authenticator) -> Authenticator.Outcome) {
         guard var authenticator else { return }
-        let outcome = authenticator.checked(principal, now: .now())
+        let outcome = step(&authenticator)
         self.authenticator = authenticator
         take(outcome, responder)
     }

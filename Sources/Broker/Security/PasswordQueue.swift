@@ -1,9 +1,8 @@
 import NIOPosix
-import Security
 import Synchronization
 
-/// Checks passwords of PLAIN one after another on a thread of its own: it is slow on purpose, so neither event loops nor more
-/// than one processor are to be busy with it, whoever comes with however many passwords.
+/// Checks passwords of PLAIN, and makes credentials of delegation tokens, one after another on a thread of its own: it is slow
+/// on purpose, so neither event loops nor more than one processor are to be busy with it, whoever comes with however many.
 final class PasswordQueue: Sendable {
     /// Checks that may wait; one takes some milliseconds. Clients beyond are turned away and come again.
     private static let waitingCountMax = 256
@@ -20,12 +19,11 @@ final class PasswordQueue: Sendable {
 
     func start() { pool.start() }
 
-    /// Calls `done` on another thread.
+    /// Does `work` and calls `done` with what came out on another thread; with nil when the broker stops before.
     ///
     /// - Returns: false when too many wait already; then nothing is called.
-    func check(
-        _ users: UserCheck, user: String, password: String, from address: String,
-        _ done: @escaping @Sendable (Principal?) -> Void
+    func perform<T: Sendable>(
+        from address: String, _ work: @escaping @Sendable () -> T?, _ done: @escaping @Sendable (T?) -> Void
     ) -> Bool {
         let isTaken = waiting.withLock { waiting in
             let own = waiting.byAddress[address] ?? 0
@@ -41,7 +39,7 @@ final class PasswordQueue: Sendable {
                 let left = (waiting.byAddress[address] ?? 1) - 1
                 waiting.byAddress[address] = left > 0 ? left : nil
             }
-            done(state == .active ? users.principal(user: user, password: password) : nil)
+            done(state == .active ? work() : nil)
         }
         return true
     }

@@ -7,10 +7,13 @@ import Security
 ///
 /// - SeeAlso: upstream `DelegationTokenControlManager`.
 extension Controller {
-    /// Tokens that there can be, renewers that one can have, and bytes of a principal: all are kept in memory.
+    /// Tokens that there can be, and bytes of their principals: all are kept in memory, and one answer can have them all.
     private static let tokenCountMax = 100_000
+    private static let tokenByteCountMax = 64 << 20
+    /// Of one token: renewers, bytes of a principal, and of all of them, which each renewal writes to the disk.
     private static let renewerCountMax = 1000
     private static let principalByteCountMax = 1024
+    private static let principalsByteCountMax = 16 << 10
     /// Tokens that one batch of metadata removes.
     private static let removalCountMax = 1000
 
@@ -25,7 +28,7 @@ extension Controller {
     ) throws(ControlError) -> DelegationToken {
         guard let tokens = delegationTokens else { throw Self.tokensDisabled }
         guard renewers.count <= Self.renewerCountMax,
-            ([owner, requester] + renewers).allSatisfy({ $0.description.utf8.count <= Self.principalByteCountMax })
+            ([owner, requester] + renewers).allSatisfy({ $0.byteCount <= Self.principalByteCountMax })
         else { throw ControlError(.invalidRequest) }
         let limits = server.tokenLifetimes
         let now = clock.now()
@@ -34,8 +37,9 @@ extension Controller {
         let token = DelegationToken(
             id: KafkaUUID.random(using: &random).description, owner: owner, requester: requester, renewers: renewers,
             issuedAt: now, expiresAt: min(end, now + limits.renewal), endsAt: end)
+        guard token.principalByteCount <= Self.principalsByteCountMax else { throw ControlError(.invalidRequest) }
         try change { image throws(ControlError) in
-            guard image.delegationTokens.count < Self.tokenCountMax else { throw ControlError(.policyViolation) }
+            guard Self.hasRoom(image, for: token) else { throw ControlError(.policyViolation) }
             return [.delegationToken(token)]
         }
         tokens.set(token)
@@ -43,6 +47,12 @@ extension Controller {
             "made a delegation token",
             metadata: ["token": "\(token.id)", "owner": "\(owner)", "requester": "\(requester)"])
         return token
+    }
+
+    /// Whether a further token can be kept.
+    static func hasRoom(_ image: MetadataImage, for token: DelegationToken) -> Bool {
+        image.delegationTokens.count < tokenCountMax
+            && image.delegationTokenByteCount + token.principalByteCount <= tokenByteCountMax
     }
 
     /// - Parameter periodMs: for how long; 0 and less leave that to the settings.

@@ -29,6 +29,11 @@ package struct DelegationToken: Equatable, Sendable {
         self.endsAt = endsAt
     }
 
+    /// Bytes of the principals, which clients choose, as `TYPE:NAME`.
+    package var principalByteCount: Int {
+        renewers.reduce(owner.byteCount + requester.byteCount) { $0 + $1.byteCount }
+    }
+
     /// Whether it is a token of `principal`'s: upstream `TokenInformation.ownerOrRenewer`.
     package func concerns(_ principal: Principal) -> Bool { requester == principal || isRenewable(by: principal) }
 

@@ -83,10 +83,15 @@ package final class DelegationTokens: Sendable {
         return (token, max(0, min(token.expiresAt, token.endsAt) - moment))
     }
 
-    /// What a client proves that it has the token by. Takes milliseconds the first time.
-    func credential(of id: String, _ mechanism: ScramMechanism) -> ScramCredential {
+    /// The credential of a token that somebody has come by; nil where `credential` has to make it.
+    func knownCredential(of id: String, _ mechanism: ScramMechanism) -> ScramCredential? {
+        state.withLock { $0.credentials[ScramCredentialKey(user: id, mechanism: mechanism)] }
+    }
+
+    /// What a client proves that it has the token by. Takes milliseconds the first time: not for event loops.
+    package func credential(of id: String, _ mechanism: ScramMechanism) -> ScramCredential {
+        if let known = knownCredential(of: id, mechanism) { return known }
         let place = ScramCredentialKey(user: id, mechanism: mechanism)
-        if let found = state.withLock({ $0.credentials[place] }) { return found }
         let salt = ScramCredential.randomSalt()
         let count = ScramMechanism.iterationCounts.lowerBound
         let password = Array(Base64.encode(hmac(of: id)).utf8)

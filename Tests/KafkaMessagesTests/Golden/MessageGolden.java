@@ -21,7 +21,8 @@ import org.apache.kafka.common.protocol.Readable;
  *
  *     java -cp LIBRARIES MessageGolden.java CASES messages.jsonl tables.jsonl
  *
- * CASES has lines "NAME VERSION HEX", as `MESSAGE_CASES=CASES swift test --filter GoldenMessageTests` writes them. Kafka
+ * CASES has lines "NAME VERSION HEX", as `MESSAGE_CASES=CASES swift test --filter GoldenMessageTests` writes them,
+ * with those of cases.txt behind. Kafka
  * decodes each, says what it read as JSON and encodes it again; its bytes and its JSON are the golden values. Bytes that
  * Kafka does not take, leaves over or encodes differently end the program.
  */
