@@ -59,6 +59,9 @@ package final class PartitionLog: Sendable {
     /// Records appended since the last sync.
     package var unflushedRecordCount: Int64 { state.withLock { $0.logEnd - $0.durableEnd } }
 
+    /// Whether a sync of the log directory has failed, after which no log of it takes anything until a restart.
+    package var hasFailed: Bool { health.failure != nil }
+
     package func update(config: LogConfig) { state.withLock { $0.config = config } }
 
     /// The epoch under which the record at `offset` was appended; nil when that is not known, as in an empty log.

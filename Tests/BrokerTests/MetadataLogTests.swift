@@ -45,6 +45,17 @@ import Testing
         #expect(image.producerIdsBelow == 1000)
     }
 
+    /// The folder's own name has to be on disk as well, whoever made it.
+    @Test(arguments: [false, true], 1...16 as ClosedRange<UInt64>)
+    func `what a first run acknowledged survives a loss of power`(folderIsThere: Bool, seed: UInt64) throws {
+        let disk = SimulatedDisk(seed: seed)
+        if folderIsThere { try disk.makeDirectory(Self.folder) }
+        var (log, _) = try Self.open(disk)
+        try log.append([Self.topic(1)], now: 0)
+        disk.crash()
+        #expect(try Self.open(disk).1.topics.count == 1)
+    }
+
     /// Every byte of the first batch, and some of others: none may cost a topic in silence.
     @Test(arguments: Array(0..<95) + stride(from: 96, to: 400, by: 7))
     func `refuses to start when a batch before the last one is damaged`(byte: Int) throws {

@@ -1,7 +1,5 @@
 import Environment
-import Foundation
 import KafkaMessages
-import Logging
 import Testing
 
 @testable import Broker
@@ -10,7 +8,7 @@ import Testing
 @Suite(.serialized) struct ShareGroupRaceTests {
     @Test(.timeLimit(.minutes(5)))
     func `offsets of a share group are altered before its members are there or not at all`() async throws {
-        let machine = try Machine(seed: 1)
+        let machine = try FaultyMachine(seed: 1)
         defer { machine.remove() }
         try await machine.run { node in
             try await node.prepare()
@@ -34,7 +32,7 @@ import Testing
     func `a share group deleted while coordinators load leaves nothing to the next of its name`(
         crashes: Bool, seed: UInt64
     ) async throws {
-        let machine = try Machine(seed: seed)
+        let machine = try FaultyMachine(seed: seed)
         defer { machine.remove() }
         try await machine.run { node in
             try await node.prepare()
@@ -55,121 +53,5 @@ import Testing
             try await node.beginShareGroup("s")
             #expect(try await node.shareStart("s") == -1)
         }
-    }
-}
-
-/// A machine with a disk that can fail and a broker on it.
-private final class Machine: Sendable {
-    let disk: SimulatedDisk
-    /// What is not written by `Disk`.
-    private let folder: String
-
-    init(seed: UInt64) throws {
-        disk = SimulatedDisk(seed: seed)
-        folder = FileManager.default.temporaryDirectory.appending(path: "swiftwater-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    }
-
-    func remove() { try? FileManager.default.removeItem(atPath: folder) }
-
-    func crash() {
-        disk.losePower(afterChanges: nil)
-        disk.crash()
-    }
-
-    func run<T>(_ body: (Node) async throws -> T) async throws -> T {
-        var configuration = BrokerConfiguration()
-        configuration.dataDirectory = folder
-        configuration.listenPort = 0
-        configuration.properties = try ServerProperties([
-            "offsets.topic.num.partitions": "2", "transaction.state.log.num.partitions": "2",
-            "share.coordinator.state.topic.num.partitions": "2",
-        ])
-        var logger = Logger(label: "test")
-        logger.logLevel = .critical
-        let server = try await BrokerServer.start(configuration, logger: logger, disk: disk)
-        do {
-            let result = try await body(Node(node: server.node))
-            await server.stop()
-            return result
-        } catch {
-            await server.stop()
-            throw error
-        }
-    }
-}
-
-/// The requests of these tests. Each gives its error code.
-private struct Node: Sendable {
-    let node: BrokerNode
-
-    func call<Request: KafkaRequest>(_ request: Request) async throws -> Request.Response {
-        try await node.call(request, clientId: "test")
-    }
-
-    /// Asks until the answer is none of those after which clients ask again.
-    func again<T>(
-        _ code: (T) -> Int16, pause: Duration = .milliseconds(5), _ ask: () async throws -> T
-    ) async throws -> T {
-        let passing: Set<ErrorCode> = [
-            .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator,
-        ]
-        var attemptCount = 0
-        while true {
-            let answer = try await ask()
-            attemptCount += 1
-            guard passing.contains(ErrorCode(rawValue: code(answer))), attemptCount < 10_000 else { return answer }
-            try await Task.sleep(for: pause)
-        }
-    }
-
-    func prepare() async throws {
-        let topic = CreateTopicsRequest.CreatableTopic(name: "t", numPartitions: 1, replicationFactor: 1)
-        #expect(try await call(CreateTopicsRequest(topics: [topic])).topics[0].errorCode == 0)
-        let shareKey = "s:\(KafkaUUID(high: 1, low: 1)):0"
-        for (type, key) in [(0, "g"), (2, shareKey)] as [(Int8, String)] {
-            let found = try await again({ $0.coordinators[0].errorCode }) {
-                try await call(FindCoordinatorRequest(keyType: type, coordinatorKeys: [key]))
-            }
-            #expect(found.coordinators[0].errorCode == 0)
-        }
-    }
-
-    func shareHeartbeat(_ group: String, _ member: String, _ epoch: Int32) async throws -> Int16 {
-        try await again({ $0.errorCode }) {
-            try await call(
-                ShareGroupHeartbeatRequest(
-                    groupId: group, memberId: member, memberEpoch: epoch,
-                    subscribedTopicNames: epoch == 0 ? ["t"] : nil))
-        }.errorCode
-    }
-
-    /// A group that nobody is a member of any more.
-    func beginShareGroup(_ group: String) async throws {
-        #expect(try await shareHeartbeat(group, "first", 0) == 0)
-        #expect(try await shareHeartbeat(group, "first", -1) == 0)
-    }
-
-    func alterShareStart(_ group: String, _ offset: Int64) async throws -> Int16 {
-        func code(_ answer: AlterShareGroupOffsetsResponse) -> Int16 {
-            answer.errorCode != 0 ? answer.errorCode : answer.responses[0].partitions[0].errorCode
-        }
-        return code(
-            try await again(code) {
-                try await call(
-                    AlterShareGroupOffsetsRequest(
-                        groupId: group,
-                        topics: [
-                            .init(topicName: "t", partitions: [.init(partitionIndex: 0, startOffset: offset)])
-                        ]))
-            })
-    }
-
-    func shareStart(_ group: String) async throws -> Int64 {
-        let request = DescribeShareGroupOffsetsRequest(
-            groups: [.init(groupId: group, topics: [.init(topicName: "t", partitions: [0])])])
-        let answer = try await again({ $0.groups[0].errorCode }) { try await call(request) }
-        #expect(answer.groups[0].errorCode == 0)
-        return answer.groups[0].topics.first?.partitions.first?.startOffset ?? -2
     }
 }

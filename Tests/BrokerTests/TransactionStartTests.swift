@@ -329,7 +329,7 @@ import Testing
             server.node.coordination.markers.write(
                 old.abortMarker, producer: old.fence, transactionVersion: old.fenceVersion,
                 to: [MarkerTarget(topic: Self.topic, partition: 0)], isFence: true
-            ) {}
+            ) { _ in }
             #expect(log.openTransactions().map(\.firstOffset) == [open.firstOffset])
             let committed = try Self.end(ended.next, commit: true, server)
             #expect(committed.code == .none)
@@ -358,7 +358,7 @@ import Testing
             server.node.coordination.markers.write(
                 ControlMarker(kind: .commit, coordinatorEpoch: 0), producer: producer, transactionVersion: 0,
                 to: [MarkerTarget(topic: Self.topic, partition: 0)]
-            ) {}
+            ) { _ in }
             #expect(log.openTransactions().map(\.firstOffset) == [2])
         }
     }

@@ -26,8 +26,9 @@ final class MarkerWriter: Sendable {
         self.groups = groups
     }
 
-    /// Calls `done` when the marker is durable in all partitions that still exist. What a full disk refuses is tried
-    /// again until it is written: the outcome of the transaction is decided already.
+    /// Calls `done` with true when the marker is durable in all partitions that still exist. What a full disk refuses is
+    /// tried again until it is written: the outcome of the transaction is decided already. With false when the disk has
+    /// failed for good, or the broker stops: the next start writes the markers.
     ///
     /// - Parameters:
     ///   - transactionVersion: of the end; see `PartitionLog.appendMarker`.
@@ -35,8 +36,9 @@ final class MarkerWriter: Sendable {
     ///     at work with the epoch that was to end it, and what it has begun is left alone.
     func write(
         _ marker: ControlMarker, producer: TransactionProducer, transactionVersion: Int16, to targets: [MarkerTarget],
-        isFence: Bool = false, _ done: @escaping @Sendable () -> Void
+        isFence: Bool = false, _ done: @escaping @Sendable (_ isWritten: Bool) -> Void
     ) {
+        var isOver = false
         var left: [MarkerTarget] = []
         var syncs: [(partition: Partition, offset: Int64)] = []
         for target in targets {
@@ -60,15 +62,15 @@ final class MarkerWriter: Sendable {
                 }
             case .failure(let error):
                 environment.alarm.note(error)
-                left.append(target)
+                if error.code == .failed { isOver = true } else { left.append(target) }
             case nil: left.append(target)
             }
         }
+        if isOver { return done(false) }
         let retry = left
         let finish: @Sendable (Bool) -> Void = { [self] isDurable in
-            if !isDurable { return }  // the disk failed for good: the next start writes the markers again
-            if retry.isEmpty { return done() }
-            guard !isClosed.load(ordering: .acquiring) else { return }
+            guard isDurable, retry.isEmpty || !isClosed.load(ordering: .acquiring) else { return done(false) }
+            if retry.isEmpty { return done(true) }
             environment.timerLoop.scheduleTask(in: Self.retryDelay) { [self] in
                 write(
                     marker, producer: producer, transactionVersion: transactionVersion, to: retry, isFence: isFence,

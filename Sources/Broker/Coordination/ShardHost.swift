@@ -104,6 +104,8 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         var wroteRecords = false
         /// The log must be durable up to here first.
         var syncOffset: Int64?
+        /// The log takes nothing more, so that nobody has anything left to wait for.
+        var hasFailed = false
     }
 
     /// Pause after a timer's work could not be done or the log refused what it decided, in milliseconds.
@@ -150,7 +152,13 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
             let token = state.makeToken()
             state.waiting[token] = responder
             let (decision, orders) = event(&state.shard, token, now, topics)
-            return carryOut(decision, orders, waiting, now, &state)
+            var outcome = carryOut(decision, orders, waiting, now, &state)
+            if partition.log.hasFailed, !outcome.wroteRecords {
+                refuse(
+                    Send(responder: responder, reply: Reply(token, refusal(.coordinatorNotAvailable))), &outcome, &state
+                )
+            }
+            return outcome
         }
         let code = outcome.wroteRecords ? confirm() : .none
         guard code == .none else {
@@ -263,6 +271,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         } catch {
             environment.alarm.note(error)
             state.shard.abandon()
+            outcome.hasFailed = error.code == .failed
             failure = .coordinatorNotAvailable
             outcome.sends = take(decision.refusals(.coordinatorNotAvailable), &state)
             arm(&state, now, notBefore: now.monotonic + Self.retryDelay)
@@ -307,6 +316,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
 
     /// Sends replies and passes orders on, when all they tell is durable.
     private func finish(_ outcome: Outcome) {
+        defer { if outcome.hasFailed { endWaiting(because: Self.diskFailure) } }
         guard let offset = outcome.syncOffset, !(outcome.sends.isEmpty && outcome.orders.isEmpty) else {
             for send in outcome.sends { send() }
             if !outcome.orders.isEmpty { execute(self, outcome.orders) }
@@ -316,6 +326,7 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
             if failure != nil {
                 // The disk failed for good: nothing is told that a restart may not find.
                 refuse(outcome, .coordinatorNotAvailable)
+                if partition.log.hasFailed { endWaiting(because: Self.diskFailure) }
                 return nil
             }
             if !outcome.orders.isEmpty { execute(self, outcome.orders) }
@@ -327,9 +338,18 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         }
     }
 
-    /// Sends refusals in place of the replies.
+    /// Sees to the answer of a request that has written nothing to a log that takes nothing more: what its reply tells may
+    /// never become durable, and what it waits for never happens.
+    private func refuse(_ refusal: Send, _ outcome: inout Outcome, _ state: inout State) {
+        let isWaiting = state.waiting.removeValue(forKey: refusal.reply.token) != nil
+        if isWaiting { outcome.sends.append(refusal) }
+        if outcome.syncOffset != nil { outcome.refusals = { _ in [refusal.reply] } }
+    }
+
+    /// Sends refusals in place of the replies, and to those who would have waited for what the records lead to.
     private func refuse(_ outcome: Outcome, _ code: ErrorCode) {
         let refusals = outcome.refusals(code)
+        for send in state.withLock({ take(refusals, &$0) }) { send() }
         for send in outcome.sends {
             if let refusal = refusals.first(where: { $0.token == send.reply.token }) {
                 send.responder.send(refusal.message)
@@ -408,13 +428,15 @@ final class ShardHost<Shard: CoordinatorShard>: Sendable {
         finish(outcome)
     }
 
-    /// Ends the connections of requests that wait for other members, which may be minutes away: the broker stops.
-    func endWaiting() {
+    private static var diskFailure: String { "the disk failed" }
+
+    /// Ends the connections of requests that wait for other members, which may be minutes away or never come.
+    func endWaiting(because reason: String = "the broker stops") {
         let waiting = state.withLock { state in
             defer { state.waiting = [:] }
             return Array(state.waiting.values)
         }
-        for responder in waiting { responder.close(because: "the broker stops") }
+        for responder in waiting { responder.close(because: reason) }
     }
 
     /// Ends the timers and refuses what comes. Requests that wait for other members end with their connection.

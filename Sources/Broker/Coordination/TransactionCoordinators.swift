@@ -55,7 +55,16 @@ final class TransactionCoordinators: Sendable {
         let producer = TransactionProducer(producerId: order.producerId, producerEpoch: order.producerEpoch)
         markers.write(
             marker, producer: producer, transactionVersion: order.transactionVersion, to: targets
-        ) {
+        ) { isWritten in
+            guard isWritten else {
+                host.perform(waiting: .never) { shard, now, _ in
+                    let decision = shard.markersRefused(
+                        transactionalId: order.transactionalId, producerId: order.producerId,
+                        producerEpoch: order.producerEpoch, at: now)
+                    return ((), decision.decision, decision.markers)
+                }
+                return
+            }
             // The record of the completion need not be durable before the client learns of it: a start that does not
             // find it writes the markers once more. When the log refuses it, the shard tries again by its timer.
             host.perform(waiting: .never) { shard, now, _ in
@@ -167,7 +176,7 @@ final class TransactionCoordinators: Sendable {
         else { return nil }
         let ended = TransactionProducer(producerId: open.producerId, producerEpoch: open.producerEpoch)
         let target = MarkerTarget(topic: partition.topicName, partition: partition.index)
-        markers.write(open.abortMarker, producer: ended, transactionVersion: 0, to: [target]) {}
+        markers.write(open.abortMarker, producer: ended, transactionVersion: 0, to: [target]) { _ in }
         return ControlError(.invalidTxnState, "the transaction ended while its records were being written")
     }
 
@@ -227,8 +236,8 @@ final class TransactionCoordinators: Sendable {
             markers.write(
                 open.abortMarker, producer: open.fence, transactionVersion: open.fenceVersion, to: [target],
                 isFence: true
-            ) { [self] in
-                if left.finish(isGood: true) != nil { endLooking(hosts) }
+            ) { [self] isWritten in
+                if left.finish(isGood: isWritten) == true { endLooking(hosts) }
             }
         }
     }

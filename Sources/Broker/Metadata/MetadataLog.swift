@@ -35,6 +35,7 @@ struct MetadataLog {
     static func open(
         _ directory: String, disk: any Disk, files: FileCache, health: LogHealth, wasClean: Bool, now: Int64
     ) throws(LogError) -> (MetadataLog, MetadataImage) {
+        try makeFolder(directory, disk)
         let snapshot = try newestSnapshot(in: directory, disk)
         try MetadataDamage.check(
             directory + "/__cluster_metadata-0", disk, wasClean: wasClean, snapshot: snapshot?.offset)
@@ -154,13 +155,23 @@ struct MetadataLog {
         }
     }
 
+    /// Makes the folder so that a crash does not take it away with all that is acknowledged later. One that is there may
+    /// have been made by a process that ended before it was forced to disk.
+    private static func makeFolder(_ directory: String, _ disk: any Disk) throws(LogError) {
+        do throws(DiskError) {
+            try disk.makeDirectory(directory)
+            try disk.syncDirectory(RealDisk.folder(of: directory))
+        } catch {
+            throw LogError(error, "make folder '\(directory)'")
+        }
+    }
+
     private static func path(_ offset: Int64, in directory: String) -> String { "\(directory)/\(offset)\(suffix)" }
 
     private static func newestSnapshot(
         in directory: String, _ disk: any Disk
     ) throws(LogError) -> (offset: Int64, bytes: [UInt8])? {
         do throws(DiskError) {
-            try disk.makeDirectory(directory)
             let offsets = try disk.list(directory).compactMap { name in
                 name.hasSuffix(suffix) ? Int64(name.dropLast(suffix.count)) : nil
             }

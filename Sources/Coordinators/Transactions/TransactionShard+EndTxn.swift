@@ -50,16 +50,28 @@ extension TransactionShard {
         return conclude(decision)
     }
 
-    /// Not all markers of an order could be written. It is given again by a later `tick`.
+    /// Not all markers of an order could be written. It is given again by a later `tick`; who waits for the end is told to
+    /// come back (51), as nobody knows when that will be.
     package mutating func markersRefused(
         transactionalId: String, producerId: Int64, producerEpoch: Int16, at time: EventTime
-    ) {
+    ) -> TransactionDecision {
         requireDecided()
-        guard var entry = ordered(transactionalId, producerId, producerEpoch) else { return }
+        var decision = TransactionDecision()
+        decision.repliesWaitForDisk = false
+        guard var entry = ordered(transactionalId, producerId, producerEpoch) else { return decision }
         entry.markers = .refused
         entry.deadline = retryDeadline(time)
+        if let waiter = entry.endWaiter {
+            entry.endWaiter = nil
+            let answer = EndTxnResponse(errorCode: ErrorCode.concurrentTransactions.rawValue)
+            decision.decision.replies.append(Reply(waiter.token, answer))
+        }
+        if let waiter = entry.initWaiter {
+            entry.initWaiter = nil
+            decision.decision.replies.append(Reply(waiter.token, Self.initError(.concurrentTransactions)))
+        }
         stage(transactionalId, entry)
-        commit()
+        return conclude(decision)
     }
 
     /// The entry whose markers an order was for; nil when that is history.

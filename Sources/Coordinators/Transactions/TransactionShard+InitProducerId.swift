@@ -104,7 +104,7 @@ extension TransactionShard {
         return entry
     }
 
-    private static func initError(_ code: ErrorCode) -> InitProducerIdResponse {
+    static func initError(_ code: ErrorCode) -> InitProducerIdResponse {
         InitProducerIdResponse(errorCode: code.rawValue, producerId: -1, producerEpoch: -1)
     }
 

@@ -263,10 +263,10 @@ struct TransactionSimulation {
         if !refusesNothing, random.roll(25) == 0 {
             count("refused marker")
             orders.remove(at: index)
-            shard.markersRefused(
+            let decision = shard.markersRefused(
                 transactionalId: order.transactionalId, producerId: order.producerId,
                 producerEpoch: order.producerEpoch, at: time)
-            return
+            return take(decision, "refusal")
         }
         mark(partition, order)
     }

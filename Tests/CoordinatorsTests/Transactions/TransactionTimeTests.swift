@@ -140,9 +140,17 @@ import Testing
         var (bench, producer) = TransactionBench.reaching("PrepareCommit", bumping: true)
         let orders = bench.orders
         bench.orders = []
-        bench.shard.markersRefused(
-            transactionalId: "t", producerId: producer.producerId, producerEpoch: producer.producerEpoch,
-            at: bench.time)
+        #expect(bench.replies.values.allSatisfy { !($0 is EndTxnResponse) })
+        #expect(bench.initialize() == nil)
+        bench.take(
+            bench.shard.markersRefused(
+                transactionalId: "t", producerId: producer.producerId, producerEpoch: producer.producerEpoch,
+                at: bench.time))
+        // Nobody waits for what may take as long as the disk is full or broken.
+        let codes = bench.replies.values.compactMap { ($0 as? EndTxnResponse)?.errorCode }
+        #expect(codes == [ErrorCode.concurrentTransactions.rawValue])
+        let initCodes = bench.replies.values.compactMap { ($0 as? InitProducerIdResponse)?.errorCode }
+        #expect(initCodes.sorted() == [0, ErrorCode.concurrentTransactions.rawValue])
         bench.tick(after: 499)
         #expect(bench.orders.isEmpty)
         bench.tick(after: 1)
