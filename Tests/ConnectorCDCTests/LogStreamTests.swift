@@ -68,7 +68,10 @@ private struct LogWriter {
         let lines = Lines()
         let context: ReaderContext
 
-        init(_ options: [String: String], failure: MySQLError = MySQLError(number: 1142, message: "no")) throws {
+        init(
+            _ options: [String: String], failure: MySQLError = MySQLError(number: 1142, message: "no"),
+            entries: [String: String] = [:]
+        ) throws {
             let plain = [
                 "database.hostname": "h", "database.user": "u", "database.password": "p", "database.server.id": "5",
                 "topic.prefix": "s", "include.schema.changes": "false", "signal.data.collection": "d.sig",
@@ -85,7 +88,7 @@ private struct LogWriter {
             position.position = 4
             stream = LogStream(
                 context, isMariaDB: true, checksumByteCount: 0, position: position, gtidFilter: try GTIDFilter(config),
-                incremental: IncrementalSnapshot(context, entries: [:]) { () throws(MySQLError) in throw failure })
+                incremental: IncrementalSnapshot(context, entries: entries) { () throws(MySQLError) in throw failure })
             try read(log.query("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(10), n INT)"))
             try read(log.query("CREATE TABLE sig (id VARCHAR(42) PRIMARY KEY, type VARCHAR(32), data VARCHAR(2048))"))
         }
@@ -198,6 +201,76 @@ private struct LogWriter {
         }
         #expect(reader.stream.position.position == start)
         #expect(reader.stream.position.eventCount == 0)
+    }
+
+    private static func offset(_ record: ConnectRecord) -> ConnectMap {
+        if case .source(_, let offset) = record.origin { offset } else { ConnectMap() }
+    }
+
+    /// A start passes over the row, so that its own event has to have what it asks for.
+    @Test func `a signal's event has what it asks for`() async throws {
+        let reader = try Reader([:], failure: MySQLError(number: 2013, message: "lost"))
+        #expect(throws: MySQLError.self) {
+            try reader.signal("one", #"{"data-collections": ["d.t"], "type": "incremental"}"#)
+        }
+        let record = try #require(try await reader.records().last)
+        let place = try #require(LogPosition(Self.offset(record)))
+        #expect(place.rowCount == 1)
+        #expect(place.incremental["incremental_snapshot_collections"]?.contains("d.t") == true)
+        #expect(reader.stream.restart.incremental == place.incremental)
+    }
+
+    /// Whatever part of the transaction is stored when the task is cut off.
+    @Test(arguments: ["2048", "1"])
+    func `events of a blocking signal's transaction are before it`(batchSize: String) async throws {
+        let reader = try Reader(
+            ["max.batch.size": batchSize, "max.queue.size": "4096", "provide.transaction.metadata": "true"],
+            failure: MySQLError(number: 2013, message: "lost"))
+        let start = reader.log.position
+        try reader.read(reader.log.query("BEGIN"))
+        try reader.read(reader.log.table(2, "sig", [(15, 168), (15, 128), (15, 8192)]))
+        let asks = LogWriter.signal(
+            "one", "execute-snapshot", #"{"data-collections": ["d.t"], "type": "blocking"}"#)
+        try reader.read(
+            reader.log.rows(23, 2, columns: 3, [asks, LogWriter.signal("two", "log", #"{"message": "x"}"#)]))
+        try reader.read(reader.log.table(1, "t", [(3, 0), (15, 40), (3, 0)]))
+        try reader.read(reader.log.rows(23, 1, columns: 3, [LogWriter.row(1, "a", 1), LogWriter.row(2, "b", 1)]))
+        #expect(reader.stream.restart.position == start && reader.stream.restart.eventCount == 0)
+        #expect(throws: MySQLError.self) { try reader.read(reader.log.end()) }
+        var records: [ConnectRecord] = []
+        while true {
+            let next = try await reader.records()
+            if next.isEmpty { break }
+            records += next
+        }
+        #expect(Self.operations(records) == ["BEGIN", "c", "c", "c", "c", "END"])
+        for record in records.dropFirst() {
+            let place = try #require(LogPosition(Self.offset(record)))
+            #expect(place.position == start && place.eventCount == 0 && place.rowCount == 0)
+        }
+    }
+
+    @Test func `a signal from outside stays until it was followed`() async throws {
+        let reader = try Reader([:], failure: MySQLError(number: 2013, message: "lost"))
+        let inbox = SignalInbox()
+        var signal = Signal(
+            id: "one", type: "execute-snapshot", data: #"{"data-collections": ["d.t"], "type": "blocking"}"#)
+        signal.nextOffset = 7
+        #expect(inbox.add(signal))
+        #expect(throws: MySQLError.self) { try reader.stream.takeSignals(inbox) }
+        #expect(inbox.first?.id == "one" && reader.context.chunk.signalMark == nil)
+        // What the server refuses is done.
+        let next = try Reader([:], failure: MySQLError(number: 1142, message: "denied"))
+        try next.stream.takeSignals(inbox)
+        #expect(inbox.isEmpty && next.context.chunk.signalMark == 7)
+    }
+
+    @Test func `an incremental snapshot goes on where the log has nothing to tell`() throws {
+        let entries = ["incremental_snapshot_collections": #"[{"incremental_snapshot_collections_id": "d.t"}]"#]
+        let reader = try Reader([:], failure: MySQLError(number: 2013, message: "lost"), entries: entries)
+        #expect(throws: MySQLError.self) { try reader.stream.takeSignals(SignalInbox()) }
+        let other = try Reader([:], failure: MySQLError(number: 2013, message: "lost"))
+        try other.stream.takeSignals(SignalInbox())
     }
 
     /// The example of Debezium's documentation.

@@ -237,6 +237,10 @@ import Testing
         #expect { try value(1700, "NaN") { $0.failsOnConversion = true } } throws: {
             "\($0)".contains("decimal.handling.mode")
         }
+        // Where NULL cannot be, nothing else is said of it.
+        #expect { try value(1700, "NaN", isOptional: false) } throws: {
+            "\($0)".contains("decimal.handling.mode") && "\($0)".contains("cannot be NULL")
+        }
         #expect(throws: ConnectError.self) { try value(23, "x") }
     }
 

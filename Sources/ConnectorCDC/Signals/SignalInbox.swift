@@ -1,3 +1,4 @@
+internal import Cluster
 internal import ConnectCore
 internal import JSONFormat
 internal import Synchronization
@@ -35,12 +36,11 @@ final class SignalInbox: Sendable {
 
     var isEmpty: Bool { signals.withLock { $0.isEmpty } }
 
-    func takeAll() -> [Signal] {
-        signals.withLock { signals in
-            defer { signals = [] }
-            return signals
-        }
-    }
+    /// The one that came first. It stays until it was followed, also when the connection breaks in between.
+    var first: Signal? { signals.withLock { $0.first } }
+
+    /// By the one reader, when the first one was followed.
+    func removeFirst() { signals.withLock { signals in if !signals.isEmpty { signals.removeFirst() } } }
 }
 
 /// A way of signals besides the database's own table.
@@ -48,9 +48,9 @@ protocol SignalChannel: Sendable {
     /// Hands signals over until its task is cancelled.
     func run(_ inbox: SignalInbox, _ log: @escaping @Sendable (TaskLogLevel, String) -> Void) async
     /// What was read before an offset need not come again: all that it led to is stored.
-    func done(before offset: Int64) async
+    func done(before offset: Int64) async throws(ClusterError)
 }
 
 extension SignalChannel {
-    func done(before offset: Int64) async {}
+    func done(before offset: Int64) async throws(ClusterError) {}
 }

@@ -15,10 +15,11 @@ struct BlockingSnapshot<Connection: SnapshotConnection> {
     ///   - source: of the end of the signal's transaction.
     ///   - offset: of all rows but the last: a task that is cut off reads the signal again.
     ///   - end: behind the signal.
+    ///   - signalMark: where the next signal of its topic is: goes with the last row.
     /// - Throws: the database's failure when a connection is lost, `ConnectError`, `StopError`.
     func run(
         _ request: Request, _ connect: () throws -> Connection, source: SourceInfo, offset: ConnectMap,
-        end: ConnectMap
+        end: ConnectMap, signalMark: Int64? = nil
     ) throws {
         let start = wallClockNanoseconds()
         let connection: Connection
@@ -59,6 +60,7 @@ struct BlockingSnapshot<Connection: SnapshotConnection> {
                 try connection.beginSnapshot()
             }
         }
+        context.setSignalMark(signalMark)
         try rows.finish(offset: end)
         context.notify(Notification(aggregate: .initial, kind: .completed), offset: end)
         try context.flush(endsTransaction: true)

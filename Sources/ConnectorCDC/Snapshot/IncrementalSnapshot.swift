@@ -44,12 +44,24 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
 
     /// - Parameters:
     ///   - entries: what an offset keeps of it.
+    ///   - broken: of the stream that broke: it has what offsets do not keep, and a chunk that is read again.
     ///   - connect: makes a connection of its own.
     init(
-        _ context: any CapturedTables, entries: [String: String], connect: @escaping () throws -> Connection
+        _ context: any CapturedTables, entries: [String: String], after broken: IncrementalSnapshot? = nil,
+        connect: @escaping () throws -> Connection
     ) {
         self.context = context
         self.connect = connect
+        if let broken {
+            requests = broken.requests
+            last = broken.last
+            maximum = broken.maximum
+            correlation = broken.correlation
+            scannedCount = broken.scannedCount
+            isPaused = broken.isPaused
+            stops = broken.stops
+            return
+        }
         guard let text = entries["incremental_snapshot_collections"], let json = JSONValue.parse(Array(text.utf8))
         else {
             return
@@ -73,9 +85,15 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         text.flatMap { JSONValue.parse(Array($0.utf8)) }?.elements?.compactMap(\.text)
     }
 
-    /// What offsets keep of it.
+    /// What offsets keep of it: not what is to end with the present chunk, whose signal is done for a start.
     var entries: [String: String] {
-        guard !requests.isEmpty else { return [:] }
+        var requests = requests
+        for (signal, data) in stops {
+            let stopped = wanted(signal, data)
+            requests.removeAll { stopped.contains($0.table) }
+        }
+        guard let first = requests.first?.table else { return [:] }
+        let isUnderWay = first == self.requests.first?.table
         func text(_ json: JSONValue) -> String { String(decoding: json.bytes, as: UTF8.self) }
         var entries = [
             "incremental_snapshot_collections": text(
@@ -89,6 +107,7 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
                     }))
         ]
         if let correlation { entries["incremental_snapshot_correlation_id"] = correlation }
+        guard isUnderWay else { return entries }
         if let last { entries["incremental_snapshot_primary_key"] = text(.array(last.map { .string($0) })) }
         if let maximum { entries["incremental_snapshot_maximum_key"] = text(.array(maximum.map { .string($0) })) }
         return entries
@@ -217,8 +236,7 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
             stops.append((signal, data))
             return
         }
-        let names = JSONValue.parse(Array(data.utf8))?["data-collections"]?.elements ?? []
-        let wanted = names.isEmpty ? requests.map(\.table) : signal.tables(context)
+        let wanted = wanted(signal, data)
         // As with the original, the table that is being read is the last one to go.
         var stopped = requests.map(\.table).filter { $0 != first && wanted.contains($0) }
         if wanted.contains(first) {
@@ -231,21 +249,32 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         notify(.aborted, [("data_collections", Notification.list(stopped))], offset)
     }
 
+    /// The tables that a `stop-snapshot` names; all where it names none.
+    private func wanted(_ signal: SnapshotSignal, _ data: String) -> [TableID] {
+        let names = JSONValue.parse(Array(data.utf8))?["data-collections"]?.elements ?? []
+        return names.isEmpty ? requests.map(\.table) : signal.tables(context)
+    }
+
     private func stopAsAsked(_ offset: Offset) {
         let waiting = stops
         stops = []
         for (signal, data) in waiting { stop(signal, data, offset) }
     }
 
+    /// Whether there is something to read, or to end.
+    var isUnderWay: Bool { !requests.isEmpty }
+
     /// Whether signals of the transaction that ends have asked for rows before the log goes on.
     var hasBlocking: Bool { !blocking.isEmpty }
 
     /// Between transactions: see `BlockingSnapshot.run`.
-    func runBlocking(source: SourceInfo, offset: ConnectMap, end: ConnectMap) throws {
+    func runBlocking(source: SourceInfo, offset: ConnectMap, end: ConnectMap, signalMark: Int64? = nil) throws {
         while let request = blocking.first {
             blocking.removeFirst()
+            let isLast = blocking.isEmpty
             try BlockingSnapshot<Connection>(context: context).run(
-                request, connect, source: source, offset: offset, end: blocking.isEmpty ? end : offset)
+                request, connect, source: source, offset: offset, end: isLast ? end : offset,
+                signalMark: isLast ? signalMark : nil)
         }
     }
 
@@ -277,14 +306,11 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         }
     }
 
-    /// A chunk of a table that has changed is read again.
+    /// A chunk of a table that has changed is read again. One that is gone is passed over where the next chunk is due, which
+    /// tells of it.
     func tableChanged(_ table: TableID, isDropped: Bool = false) {
         guard let first = requests.first?.table, first == table else { return }
-        forgetChunk()
-        if isDropped {
-            requests.removeFirst()
-            forgetTable()
-        }
+        if isDropped { forgetTable() } else { forgetChunk() }
     }
 
     /// Between transactions: reads the next chunk when there is something to read.
@@ -305,7 +331,6 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
             }
             do {
                 if try read(request, events) {
-                    scannedCount += Int64(rows.count)
                     notify(
                         .inProgress,
                         [
@@ -404,9 +429,12 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
     }
 
     private func closeWindow(_ source: SourceInfo, _ place: Offset) throws {
+        // A task that is cut off between them reads the chunk again: only the last row is behind it.
+        let again = place(entries)
         last = nextLast ?? last
-        let offset = place(entries)
-        let done = rows
+        let behind = place(entries)
+        let done = rows.filter { $0.key.schema != nil }
+        scannedCount += Int64(rows.count)
         forgetChunk()
         let now = wallClockNanoseconds()
         // As with the original, the rows are of the transaction that closed the window.
@@ -414,8 +442,9 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
         own.setSnapshot("incremental")
         own.forgetPlace()
         own.setTime(microseconds: now / 1000, nanoseconds: now)
-        for (key, row) in done where key.schema != nil {
+        for (index, (_, row)) in done.enumerated() {
             own.set(row.events.table.id)
+            let offset = index == done.count - 1 ? behind : again
             context.add(row.record(own, "r", context, offset), byteCount: row.byteCount)
             if context.isChunkFull { try context.flush() }
         }

@@ -42,6 +42,8 @@ final class CDCSourceTask: SourceTask {
         var recordOffset: ConnectMap?
         /// Signals of a topic up to here are in what was polled.
         var signalMark: Int64?
+        /// The next failure to tell of them is told.
+        var saysMarkFailed = true
         var channels: [(channel: any SignalChannel, task: Task<Void, Never>)] = []
     }
 
@@ -118,7 +120,24 @@ final class CDCSourceTask: SourceTask {
             return (state.reader, state.recordOffset, state.signalMark, state.channels.map(\.channel))
         }
         if let reader, let offset { reader.committed(offset) }
-        if let mark { for channel in channels { await channel.done(before: mark) } }
+        guard let mark else { return }
+        do throws(ClusterError) {
+            for channel in channels { try await channel.done(before: mark) }
+            state.withLock { $0.saysMarkFailed = true }
+        } catch {
+            // The next commit tries again.
+            let isNews = state.withLock { state in
+                state.signalMark = max(state.signalMark ?? 0, mark)
+                defer { state.saysMarkFailed = false }
+                return state.saysMarkFailed
+            }
+            if isNews {
+                context.log(
+                    .warning,
+                    "the group of the topic of signals cannot be moved, so that signals would come again after a restart: "
+                        + "\(error). It is tried again")
+            }
+        }
     }
 
     func poll() async throws(ConnectError) -> SourcePoll {

@@ -1,5 +1,6 @@
 """A MariaDB server for tests, from Debian's mariadb-server, and the driver that runs a connector's task on it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -37,6 +38,19 @@ def driver():
     return max(found, key=lambda path: path.stat().st_mtime) if found else None
 
 
+@contextlib.contextmanager
+def held(client, text, **options):
+    """A database's client that has executed the text, whose last statement answers with a line, and then waits."""
+    with subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options) as process:
+        process.stdin.write(text.encode())
+        process.stdin.flush()
+        assert process.stdout.readline().strip() == b"1"
+        try:
+            yield
+        finally:
+            process.stdin.close()
+
+
 class MariaDB:
     def __init__(self, folder, options=()):
         self.folder = Path(folder)
@@ -47,6 +61,7 @@ class MariaDB:
         self.socket = f"/tmp/cdc-{os.getpid()}-{self.port}.sock"
         user = ["--user=root"] if os.getuid() == 0 else []
         self.user = user
+        self.client = ["mariadb", "--no-defaults", "-N", "-u", "root", "-S", self.socket, "--default-character-set=utf8mb4"]
         database_files.make(self.folder)
 
     def start(self, *options):
@@ -78,11 +93,14 @@ class MariaDB:
 
     def sql(self, text, check=True):
         return subprocess.run(
-            ["mariadb", "--no-defaults", "-N", "-u", "root", "-S", self.socket, "--default-character-set=utf8mb4"],
-            input=text.encode(), check=check, capture_output=True)
+            self.client, input=text.encode(), check=check, capture_output=True)
 
     def value(self, text):
         return self.sql(text).stdout.decode().strip()
+
+    def locked(self, table):
+        """While it lasts nobody reads the table."""
+        return held([*self.client, "-n"], f"LOCK TABLES {table} WRITE; SELECT 1;\n")
 
     def end_readers(self):
         """Ends what still reads the log for a client that is gone, and keeps its files."""

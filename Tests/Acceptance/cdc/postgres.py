@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from database import until
+from database import held, until
 from process import free_port
 
 PASSWORD = "secret"
@@ -46,11 +46,19 @@ class PostgreSQL:
             self.sql("CREATE DATABASE demo", database="postgres")
         return self
 
+    def client(self, database, user):
+        return [self.bin / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-qAtX", "-v", "ON_ERROR_STOP=1",
+                "-d", database]
+
     def run(self, text, database="demo", user="postgres"):
         return subprocess.run(
-            [self.bin / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-qAtX", "-v", "ON_ERROR_STOP=1",
-             "-d", database], input=text.encode(), capture_output=True, env={**os.environ, "PGPASSWORD": PASSWORD},
-            cwd="/")
+            self.client(database, user), input=text.encode(), capture_output=True,
+            env={**os.environ, "PGPASSWORD": PASSWORD}, cwd="/")
+
+    def locked(self, table):
+        """While it lasts nobody reads the table."""
+        return held(self.client("demo", "postgres"), f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; SELECT 1;\n",
+                    env={**os.environ, "PGPASSWORD": PASSWORD}, cwd="/")
 
     def sql(self, text, **options):
         done = self.run(text, **options)

@@ -148,6 +148,40 @@ def test_signals_of_a_file_and_what_is_told_of_them(database, tmp_path):
         running.kill()
 
 
+def is_read(database, slot):
+    """Whether somebody reads the database's log."""
+    if isinstance(database, PostgreSQL):
+        return database.value(f"SELECT count(*) FROM pg_replication_slots WHERE slot_name='{slot}' AND active") == "1"
+    return "Binlog Dump" in database.value("SHOW PROCESSLIST")
+
+
+@pytest.mark.parametrize("kind", ["incremental", "blocking"])
+def test_a_row_of_the_table_of_signals_is_followed_after_a_kill(database, tmp_path, kind):
+    if isinstance(database, MariaDB):
+        database.end_readers()
+    table = f"w{kind}"
+    database.sql(f"CREATE TABLE inv.{table} (id INT PRIMARY KEY); INSERT INTO inv.{table} VALUES (1), (2), (3), (4), (5)")
+    running = connector(database, tmp_path, **{
+        "snapshot.mode": "no_data", "table.include.list": f"inv.{table}", "slot.name": table,
+        "notification.enabled.channels": "", "signal.enabled.channels": "source"}).start()
+    try:
+        until(lambda: is_read(database, table), what="the reader of the log")
+        # The signal's event is stored, and nothing of what it asks for.
+        with database.locked(f"inv.{table}"):
+            data = json.dumps({"data-collections": [f"inv.{table}"], "type": kind})
+            database.sql(f"INSERT INTO inv.signals VALUES ('{table}', 'execute-snapshot', '{data}')")
+            running.wait_for(lambda events: rows(events, "signals"))
+            until(lambda: running.offsets.exists(), what="the offset")
+            running.kill()
+        running.start()
+        running.wait_for(lambda events: {row["id"] for code, row in rows(events, table) if code == "r"} == {1, 2, 3, 4, 5})
+        if kind == "incremental":
+            # Nothing twice, though rows of the connector's own have come in between.
+            assert [row["id"] for _, row in rows(running.events(), table)] == [1, 2, 3, 4, 5]
+    finally:
+        running.kill()
+
+
 def test_columns_are_asked_for_again(database, tmp_path):
     is_postgres = isinstance(database, PostgreSQL)
     key = "id {}, at TIMESTAMP(3) NOT NULL, d DECIMAL(10,2) NOT NULL, t VARCHAR(20) NOT NULL, "
@@ -225,20 +259,51 @@ class TestTopic:
         finally:
             consumer.close()
 
-    def test_a_signal_in_a_topic_is_followed_whenever_the_worker_is_killed(self, database, worker):
+    @staticmethod
+    def table(database, name, count):
+        if isinstance(database, MariaDB):
+            database.end_readers()
+        numbers = ",".join(f"({number}, 0)" for number in range(1, count + 1))
+        database.sql(f"CREATE TABLE inv.{name} (id INT PRIMARY KEY, v INT); INSERT INTO inv.{name} VALUES {numbers}")
+
+    @staticmethod
+    def config(database, worker, folder, slot, **options):
+        config = {name: value for name, value in database.connector(folder).items() if name != "database.include.list"}
+        config |= {"key.converter": "org.apache.kafka.connect.json.JsonConverter",
+                   "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+                   "key.converter.schemas.enable": "false", "value.converter.schemas.enable": "false",
+                   "topic.prefix": "srv", "slot.name": slot, "table.include.list": f"inv.{slot}", "snapshot.mode": "no_data",
+                   "signal.data.collection": "inv.signals", "signal.enabled.channels": "source,kafka",
+                   "signal.kafka.topic": "signals", "signal.poll.interval.ms": "100", "include.schema.changes": "false",
+                   "signal.kafka.bootstrap.servers": worker.address, "notification.enabled.channels": "sink",
+                   "notification.sink.topic.name": "notes", "incremental.snapshot.chunk.size": "20", **options}
+        return {name.replace(".", "__"): str(value) for name, value in config.items()}
+
+    def test_a_blocking_snapshot_of_a_topic_is_taken_again_after_a_kill(self, database, worker, tmp_path):
         from confluent_kafka import Producer
-        if not isinstance(database, PostgreSQL):
-            pytest.skip("the way of a topic's signals is the same for all databases")
-        database.sql("CREATE TABLE inv.k (id INT PRIMARY KEY, v INT); INSERT INTO inv.k SELECT g, 0 FROM generate_series(1, 400) g")
-        config = {name.replace(".", "__"): str(value) for name, value in database.connector(None).items()}
-        config |= {"key__converter": "org.apache.kafka.connect.json.JsonConverter",
-                   "value__converter": "org.apache.kafka.connect.json.JsonConverter",
-                   "key__converter__schemas__enable": "false", "value__converter__schemas__enable": "false",
-                   "topic__prefix": "srv", "slot__name": "topic", "table__include__list": "inv.k", "snapshot__mode": "no_data",
-                   "signal__data__collection": "inv.signals", "signal__enabled__channels": "source,kafka",
-                   "signal__kafka__topic": "signals", "signal__poll__interval__ms": "100",
-                   "signal__kafka__bootstrap__servers": worker.address, "notification__enabled__channels": "sink",
-                   "notification__sink__topic__name": "notes", "incremental__snapshot__chunk__size": "20"}
+        for name in ("p1", "p2"):
+            self.table(database, name, 100)
+        worker.put("p", **self.config(database, worker, tmp_path, "p", **{
+            "table.include.list": "inv.p1,inv.p2", "max.batch.size": "10", "max.queue.size": "1000"}))
+        worker.wait_running("p")
+        until(lambda: is_read(database, "p"), what="the reader of the log")
+        # The first table's rows are stored, the second one waits.
+        with database.locked("inv.p2"):
+            producer = Producer({"bootstrap.servers": worker.address})
+            data = {"data-collections": ["inv.p1", "inv.p2"], "type": "blocking"}
+            producer.produce("signals", key="srv", value=json.dumps({"id": "b", "type": "execute-snapshot", "data": data}))
+            producer.flush()
+            until(lambda: len(self.records(worker, "srv.inv.p1")) >= 90, what="the first table's rows")
+            worker.kill()
+        worker.start()
+        for name in ("p1", "p2"):
+            until(lambda: {event["after"]["id"] for event in self.records(worker, f"srv.inv.{name}") if event}
+                  == set(range(1, 101)), what=f"all rows of {name}")
+
+    def test_a_signal_in_a_topic_is_followed_whenever_the_worker_is_killed(self, database, worker, tmp_path):
+        from confluent_kafka import Producer
+        self.table(database, "k", 400)
+        config = self.config(database, worker, tmp_path, "k")
         producer = Producer({"bootstrap.servers": worker.address})
 
         def send(name, key="srv"):

@@ -33,7 +33,8 @@ extension MySQLServer: SnapshotConnection {
                 return try codec.value(cell, isStreaming: true).integer.map(String.init)
             default: return String(value)
             }
-        case .float(let value): return "\(value)"
+        // Compared as DOUBLE, which a shorter text would miss.
+        case .float(let value): return "\(Double(value))"
         case .double(let value): return "\(value)"
         case .decimal(let value): return value.description
         case .date(let year, let month, let day): return "'\(year)-\(month)-\(day)'"

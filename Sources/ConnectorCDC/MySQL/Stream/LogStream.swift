@@ -32,10 +32,15 @@ final class LogStream {
     private var statement: String?
     private var cells: [Cell] = []
     private var otherCells: [Cell] = []
-    private var incremental: IncrementalSnapshot<MySQLServer>?
+    let incremental: IncrementalSnapshot<MySQLServer>?
+    /// Before the group that asks for a blocking snapshot, while that is not done: a start reads the signal again.
+    private var held: LogPosition?
+    private var hasBegun = false
     private let gtidFilter: GTIDFilter
     private var unknownTables: Set<TableID> = []
     private(set) var eventCount: Int64 = 0
+    /// Where another stream goes on when this one breaks.
+    var restart: LogPosition { held ?? position }
 
     init(
         _ context: ReaderContext, isMariaDB: Bool, checksumByteCount: Int, position: LogPosition,
@@ -204,7 +209,10 @@ final class LogStream {
         let behind = position
         let hasBlocking = incremental?.hasBlocking ?? false
         // Until their rows are there, a start reads the signals again.
-        if hasBlocking { position = start }
+        if hasBlocking {
+            position = start
+            context.setLastOffset(start.offset)
+        }
         if let transaction {
             context.add(
                 transaction.end(
@@ -240,16 +248,23 @@ final class LogStream {
 
     /// Signals that did not come by the table, between groups.
     func takeSignals(_ inbox: SignalInbox) throws {
-        guard !groupIsOpen, !isSkipping, passedUntil == nil, !inbox.isEmpty, let incremental else { return }
-        for signal in inbox.takeAll() {
+        guard !groupIsOpen, !isSkipping, passedUntil == nil, let incremental else { return }
+        if !hasBegun {
+            hasBegun = true
+            // What was under way goes on, also when the log has nothing to tell.
+            if incremental.isUnderWay { try proceed(incremental) }
+        }
+        while let signal = inbox.first {
             try self.signal(signal.id, signal.type, signal.data, isOuter: true)
-            context.setSignalMark(signal.nextOffset)
             if incremental.hasBlocking {
                 let offset = position.offset
                 var own = ownSource(position)
                 own.setThread(nil)
-                try incremental.runBlocking(source: own, offset: offset, end: offset)
+                try incremental.runBlocking(source: own, offset: offset, end: offset, signalMark: signal.nextOffset)
             }
+            context.setSignalMark(signal.nextOffset)
+            // Until here a connection that breaks leaves it for the next stream.
+            inbox.removeFirst()
             // As with the original, rows are read before the next signal counts.
             try proceed(incremental)
         }
@@ -258,6 +273,7 @@ final class LogStream {
     private func close(_ header: BinlogHeader) {
         groupIsOpen = false
         isInTransaction = false
+        held = nil
         isSkipping = false
         skippedEvents = 0
         skippedRows = 0
@@ -347,7 +363,8 @@ final class LogStream {
             after.rowCount = 0
         }
         let changes = try context.apply(
-            ddl: query.sql, database: query.database, position: place.offset, source: source, offset: after.offset)
+            ddl: query.sql, database: query.database, position: place.offset, source: source,
+            offset: (held ?? after).offset)
         unknownTables.removeAll()
         for change in changes {
             guard let table = change.table else { continue }
@@ -374,7 +391,7 @@ final class LogStream {
                                     .null, .null, source.value, .null, .string("t"), .int64(now / 1_000_000),
                                     .int64(now / 1000), .int64(now),
                                 ]))), headers: context.headers,
-                    origin: .source(partition: context.partition, offset: after.offset)),
+                    origin: .source(partition: context.partition, offset: (held ?? after).offset)),
                 byteCount: 500)
         }
     }
@@ -436,16 +453,17 @@ final class LogStream {
         let doneRows = isSkipping && position.eventCount == skippedEvents ? skippedRows : 0
         let count = map.types.count
         let skipsSame = config.skipsUnchanged && rows.operation == .update
-        // Only "row" changes from one row to the next.
-        var offset = position.offset
+        // Only "row" changes from one row to the next, and signals change more.
+        var offset = restart.offset
         // The records that were written last do not know yet where to go on.
         var isBehind = false
         func settle() {
             guard isBehind else { return }
             isBehind = false
-            offset["row"] = .int64(position.rowCount)
+            move()
             context.setOffset(offset)
         }
+        func move() { if held == nil { offset["row"] = .int64(position.rowCount) } }
         while cursor.at < bytes.count {
             let before = cursor.at
             try image(rows.before, count, map, &cursor, &cells)
@@ -455,7 +473,13 @@ final class LogStream {
             let isEvent = try isWanted && !(skipsSame && emitter.events.isSame(cells, otherCells))
             if isEvent { transaction?.count(map.id) }
             if wasDone || Int64(index) < doneRows { continue }
-            if isSignal, rows.operation == .insert { try signal(emitter.events) }
+            if isSignal, rows.operation == .insert {
+                settle()
+                position.rowCount = Int64(index)
+                try signal(emitter.events)
+                // The row's own event has what the signal asks for: a start passes over the row.
+                offset = restart.offset
+            }
             guard isEvent else {
                 position.rowCount = Int64(index + 1)
                 continue
@@ -472,7 +496,7 @@ final class LogStream {
                 settle()
                 let start = offset
                 position.rowCount = Int64(index + 1)
-                offset["row"] = .int64(position.rowCount)
+                move()
                 let key = try emitter.emit(
                     before: old, after: new, source: source, transaction: &transaction, table: map.id,
                     startOffset: start, offset: offset, byteCount: cursor.at - before)
@@ -542,14 +566,22 @@ final class LogStream {
 
     private func signal(_ id: String, _ type: String, _ data: String, isOuter: Bool) throws {
         let position = position
+        let restart = restart
         try incremental?.signal(
             id: id, type: type, data: data, place: position.file + ":\(position.position)",
             source: ownSource(position), isOuter: isOuter
         ) { entries in
-            var behind = position
+            var behind = restart
             behind.incremental = entries
             return behind.offset
         }
-        if let incremental { self.position.incremental = incremental.entries }
+        guard let incremental else { return }
+        self.position.incremental = incremental.entries
+        if !isOuter, held != nil || incremental.hasBlocking {
+            var start = self.position
+            start.eventCount = 0
+            start.rowCount = 0
+            held = start
+        }
     }
 }

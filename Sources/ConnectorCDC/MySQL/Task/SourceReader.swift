@@ -101,11 +101,12 @@ final class SourceReader: SourceReading {
 
     private func stream(_ context: ReaderContext, _ position: inout LogPosition) throws {
         var failureCount = 0
+        var incremental: IncrementalSnapshot<MySQLServer>?
         while true {
             var stream: LogStream?
             do {
                 let server = try connect(readTimeout: config.silenceSeconds * 2)
-                let next = try open(context, server, position)
+                let next = try open(context, server, position, after: incremental)
                 stream = next
                 while let packet = try server.connection.nextPacket() {
                     try next.read(packet)
@@ -117,7 +118,10 @@ final class SourceReader: SourceReading {
             } catch let error as MySQLError {
                 if queue.isStopped { throw StopError() }
                 // Where the last event left off, in the middle of a transaction, too.
-                if let stream { position = stream.position }
+                if let stream {
+                    position = stream.restart
+                    incremental = stream.incremental
+                }
                 failureCount += 1
                 guard error.number != 1236 else { throw purged(error, position) }
                 try retries.pause("Reading the binary log", error, failureCount)
@@ -146,7 +150,8 @@ final class SourceReader: SourceReading {
 
     /// Asks the server for the log.
     private func open(
-        _ context: ReaderContext, _ server: MySQLServer, _ position: LogPosition
+        _ context: ReaderContext, _ server: MySQLServer, _ position: LogPosition,
+        after last: IncrementalSnapshot<MySQLServer>?
     ) throws -> LogStream {
         let connection = server.connection
         let checksum = try server.variable("binlog_checksum") ?? "NONE"
@@ -181,7 +186,7 @@ final class SourceReader: SourceReading {
         let incremental =
             config.signalTable == nil && !config.hasOuterSignals
             ? nil
-            : IncrementalSnapshot(context, entries: position.incremental) { [self] in
+            : IncrementalSnapshot(context, entries: position.incremental, after: last) { [self] in
                 let server = try connect(readTimeout: 600)
                 try server.normalise(config)
                 return server

@@ -52,10 +52,17 @@ final class PostgresStream {
     private var metadata: TransactionState?
     private var source: SourceInfo
     private let messages: MessageEvents
-    private let incremental: IncrementalSnapshot<PostgresServer>?
+    let incremental: IncrementalSnapshot<PostgresServer>?
+    /// Before the transaction that asks for a blocking snapshot, while that is not done: a start reads the signal again.
+    private var held: PostgresPosition?
+    /// Where the transaction was begun, or gone on with.
+    private var begun: PostgresPosition
+    private var hasBegun = false
     /// Behind everything that has come.
     private(set) var received: Lsn
     private(set) var messageCount = 0
+    /// Where another stream goes on when this one breaks.
+    var restart: PostgresPosition { held ?? position }
 
     /// - Parameter catalog: of a connection for statements, with the types of now.
     init(
@@ -64,6 +71,7 @@ final class PostgresStream {
     ) throws(ConnectError) {
         self.context = context
         self.position = position
+        begun = position
         self.catalog = catalog
         self.incremental = incremental
         received = position.commitLSN
@@ -153,6 +161,7 @@ final class PostgresStream {
         source.setTime(microseconds: microseconds)
         source.setTransaction(Int64(id))
         guard !next.isDone else { return }
+        begun = position
         position.openCommit = commit
         position.rowCount = next.doneCount
         position.transaction = Int64(id)
@@ -172,9 +181,9 @@ final class PostgresStream {
     private func commit(_ endLSN: Lsn, _ microseconds: Int64, at lsn: Lsn) throws {
         guard let transaction else { throw WireError.corrupt("a commit without a beginning") }
         self.transaction = nil
-        var before = position
-        before.openCommit = nil
-        before.rowCount = 0
+        held = nil
+        var before = begun
+        before.incremental = position.incremental
         position.commitLSN = max(position.commitLSN, endLSN)
         guard !transaction.isDone else { return }
         position.lsn = max(position.lsn, lsn)
@@ -226,17 +235,24 @@ final class PostgresStream {
 
     /// Signals that did not come by the table, between transactions.
     func takeSignals(_ inbox: SignalInbox) throws {
-        guard transaction == nil, !inbox.isEmpty, let incremental else { return }
-        for signal in inbox.takeAll() {
+        guard transaction == nil, let incremental else { return }
+        if !hasBegun {
+            hasBegun = true
+            // What was under way goes on, also when the log has nothing to tell.
+            if incremental.isUnderWay { try proceed(incremental) }
+        }
+        while let signal = inbox.first {
             try self.signal(signal.id, signal.type, signal.data, isOuter: true)
-            context.setSignalMark(signal.nextOffset)
             if incremental.hasBlocking {
                 var own = source
                 own.setPlace(position.lsn, lastCommit: position.lastCommit)
                 own.setTransaction(position.transaction)
                 let offset = position.offset
-                try incremental.runBlocking(source: own, offset: offset, end: offset)
+                try incremental.runBlocking(source: own, offset: offset, end: offset, signalMark: signal.nextOffset)
             }
+            context.setSignalMark(signal.nextOffset)
+            // Until here a connection that breaks leaves it for the next stream.
+            inbox.removeFirst()
             // As with the original, rows are read before the next signal counts.
             try proceed(incremental)
         }
@@ -343,7 +359,7 @@ final class PostgresStream {
         let emitter = RowEmitter(
             context, events, operation, isWritten: incremental.map { !$0.wantsKeys(of: relation.id) } ?? true)
         let keyStays = old == nil || !relation.hasOldKey
-        let offset = behind.offset
+        let offset = (held ?? behind).offset
         let isWritten = try emitter.write(
             before: old?.cells, after: new, source: source, transaction: metadata, table: relation.id,
             startOffset: offset, keyStays: keyStays)
@@ -353,7 +369,7 @@ final class PostgresStream {
             let byteCount = (old?.cells ?? []).byteCount + (new ?? []).byteCount
             let keys = try emitter.emit(
                 before: old?.cells, after: new, source: source, transaction: &metadata, table: relation.id,
-                startOffset: start.offset, offset: offset, byteCount: byteCount, keyStays: keyStays)
+                startOffset: (held ?? start).offset, offset: offset, byteCount: byteCount, keyStays: keyStays)
             incremental?.saw(relation.id, keys: keys)
         }
         position.rowCount = count
@@ -361,7 +377,7 @@ final class PostgresStream {
     }
 
     private func flushIfFull() throws {
-        if context.isChunkFull { try context.flush(offset: position.offset) }
+        if context.isChunkFull { try context.flush(offset: restart.offset) }
     }
 
     private func truncate(_ relation: Relation, at lsn: Lsn) {
@@ -374,7 +390,7 @@ final class PostgresStream {
                 key: .null, before: .null, after: .null, source: source.value,
                 transaction: metadata?.block(relation.id),
                 operation: .string("t"), headers: context.headers,
-                origin: .source(partition: context.partition, offset: position.offset)), byteCount: 500)
+                origin: .source(partition: context.partition, offset: restart.offset)), byteCount: 500)
     }
 
     // MARK: Messages
@@ -408,7 +424,7 @@ final class PostgresStream {
             messages.record(
                 prefix, content, source: source,
                 transaction: isTransactional ? metadata?.block(MessageEvents.collection) : nil,
-                origin: .source(partition: context.partition, offset: position.offset),
+                origin: .source(partition: context.partition, offset: restart.offset),
                 headers: []), byteCount: content.count + 500)
         if isTransactional {
             try flushIfFull()
@@ -435,16 +451,22 @@ final class PostgresStream {
     private func signal(_ id: String, _ type: String, _ data: String, isOuter: Bool) throws {
         guard let incremental else { return }
         let position = position
+        let restart = restart
         var own = source
         own.setPlace(position.lsn, lastCommit: position.lastCommit)
         try incremental.signal(
             id: id, type: type, data: data, place: position.lsn.description, source: own, isOuter: isOuter
         ) { entries in
-            var behind = position
+            var behind = restart
             behind.incremental = entries
             return behind.offset
         }
         self.position.incremental = incremental.entries
+        if !isOuter, held != nil || incremental.hasBlocking {
+            var start = begun
+            start.incremental = self.position.incremental
+            held = start
+        }
     }
 }
 

@@ -176,12 +176,13 @@ final class PostgresReader: SourceReading {
 
     private func stream(_ context: PostgresContext, _ position: inout PostgresPosition) throws {
         var failureCount = 0
+        var incremental: IncrementalSnapshot<PostgresServer>?
         var slotFailureCount = 0
         var slotFailureStart = ContinuousClock.now
         while true {
             var stream: PostgresStream?
             do {
-                let next = try open(context, position)
+                let next = try open(context, position, after: incremental)
                 stream = next.stream
                 try follow(context, next.log, next.stream) {
                     failureCount = 0
@@ -191,7 +192,10 @@ final class PostgresReader: SourceReading {
                 context.whileFull = nil
                 if queue.isStopped { throw StopError() }
                 // Where the last event left off, in the middle of a transaction, too.
-                if let stream { position = stream.position }
+                if let stream {
+                    position = stream.restart
+                    incremental = stream.incremental
+                }
                 if error.state == "55006" {
                     if slotFailureCount == 0 { slotFailureStart = .now }
                     slotFailureCount += 1
@@ -228,7 +232,7 @@ final class PostgresReader: SourceReading {
     }
 
     private func open(
-        _ context: PostgresContext, _ position: PostgresPosition
+        _ context: PostgresContext, _ position: PostgresPosition, after last: IncrementalSnapshot<PostgresServer>?
     ) throws -> (log: PostgresLog, stream: PostgresStream) {
         let server = try connect()
         if context.tableIDs.isEmpty { _ = try server.readTables(context) }
@@ -237,7 +241,7 @@ final class PostgresReader: SourceReading {
         let incremental =
             config.signalTable == nil && !config.hasOuterSignals
             ? nil
-            : IncrementalSnapshot(context, entries: position.incremental) { [self] in try connect() }
+            : IncrementalSnapshot(context, entries: position.incremental, after: last) { [self] in try connect() }
         if let reselection = config.shared.reselection {
             context.completion = try Reselector(reselection, context) { [self] in try connect() }
         }

@@ -86,7 +86,7 @@ final class PostgresValue: Sendable {
                         + "io.debezium.data.SparseVector cannot hold: they are NULL, or empty where NULL cannot be")
                 return missing()
             }
-            if let value = try read(bytes, isStreaming) {
+            if let value = try read(bytes, isStreaming, isOptional: isOptional) {
                 if value.isNull, !isOptional { break }
                 return value
             }
@@ -129,7 +129,9 @@ final class PostgresValue: Sendable {
     }
 
     /// nil: does not fit.
-    private func read(_ bytes: UnsafeRawBufferPointer, _ isStreaming: Bool) throws(ConnectError) -> ConnectValue? {
+    private func read(
+        _ bytes: UnsafeRawBufferPointer, _ isStreaming: Bool, isOptional: Bool
+    ) throws(ConnectError) -> ConnectValue? {
         switch kind {
         case .text, .uuid, .name: return .string(Self.text(bytes))
         case .boolean: return .boolean(bytes.first == UInt8(ascii: "t") || bytes.first == UInt8(ascii: "1"))
@@ -139,7 +141,7 @@ final class PostgresValue: Sendable {
         case .int64: return TextCell.integer(bytes).map { .int64($0) }
         case .float32: return Float(Self.text(bytes)).map { .float32($0) }
         case .float64: return Double(Self.text(bytes)).map { .float64($0) }
-        case .numeric, .variableNumeric: return try numeric(bytes)
+        case .numeric, .variableNumeric: return try numeric(bytes, isOptional: isOptional)
         case .money: return money(bytes)
         case .bytea: return bytea(bytes).map { written(Array($0)) }
         case .date: return PostgresText.date(bytes).map { date($0, isStreaming) }
@@ -214,7 +216,7 @@ final class PostgresValue: Sendable {
         return .bytes(value)
     }
 
-    private func numeric(_ bytes: UnsafeRawBufferPointer) throws(ConnectError) -> ConnectValue? {
+    private func numeric(_ bytes: UnsafeRawBufferPointer, isOptional: Bool) throws(ConnectError) -> ConnectValue? {
         let text = Self.text(bytes)
         if let special = [
             "NaN": ("NAN", Double.nan), "Infinity": ("POSITIVE_INFINITY", .infinity),
@@ -228,6 +230,7 @@ final class PostgresValue: Sendable {
                     "Column '\(name)' has the value \(text), which decimal.handling.mode=precise cannot express. Set "
                     + "decimal.handling.mode to string or double"
                 guard !modes.failsOnConversion else { throw .data(message) }
+                guard isOptional else { throw .data(message + ". The column cannot be NULL instead") }
                 warning?.tell(message + ". It is NULL")
                 return .null
             }
