@@ -186,12 +186,15 @@ package final class JavaPattern {
     /// All matches from the left, each beginning where the one before ended; an empty one is followed from the next
     /// character on.
     ///
+    /// - Parameter countMax: further ones are not looked for.
     /// - Throws: `.tooComplex`.
-    package func matches(in text: [UInt8]) throws(PatternError) -> [Match] {
+    package func matches(in text: [UInt8], countMax: Int = .max) throws(PatternError) -> [Match] {
         var matches: [Match] = []
         var at = 0
         var budget = Self.stepCountMax + Self.stepCountPerByte * text.count
-        while at <= text.count, let match = try firstMatch(in: text, from: at, budget: &budget) {
+        while at <= text.count, matches.count < countMax,
+            let match = try firstMatch(in: text, from: at, budget: &budget)
+        {
             matches.append(match)
             if match.whole.isEmpty {
                 at = match.whole.upperBound + 1

@@ -18,24 +18,32 @@ extension FunctionLimits {
         }
     }
 
-    /// How many steps it takes to build a value.
+    /// How many steps it takes to build a value, beside the call: a step is about as long as a lambda's call is.
     package static func steps(building value: SQLValue) -> Int {
         switch value {
-        case .string(let text): text.utf8.count / 16
-        case .bytes(let bytes): bytes.count / 16
-        case .array(let elements): elements.count
+        case .string(let text): text.utf8.count / 1024
+        case .bytes(let bytes): bytes.count / 1024
+        case .array(let elements): elements.count / elementsPerStep
+        case .map(let map): map.count / 16
         default: 0
         }
     }
 
+    static let elementsPerStep = 64
+
     /// - Parameter counts: lengths of what is to be put together.
-    func check(_ counts: some Sequence<Int>, _ name: String) throws(EvaluationError) {
+    package func check(_ counts: some Sequence<Int>, _ name: String) throws(EvaluationError) {
         var sum = 0
         for count in counts {
             let (next, isBeyond) = sum.addingReportingOverflow(count)
             guard !isBeyond, next <= byteCountMax else { throw EvaluationError("the result of \(name) is too long") }
             sum = next
         }
+    }
+
+    /// The same of elements.
+    func check(elementCount: Int, _ name: String) throws(EvaluationError) {
+        guard elementCount <= elementsMax else { throw EvaluationError("the result of \(name) is too long") }
     }
 }
 
@@ -75,8 +83,11 @@ package struct FunctionLimits: Sendable {
     package var elementsMax = 10_000_000
     /// Bytes of a text that a function makes up: LPAD, RPAD, REPLACE, CONCAT.
     package var byteCountMax = Self.textByteCountMax
-    /// Steps of the lambdas of one call of a function, those of lambdas inside included: calls, and what is built in them.
+    /// Steps of the lambdas of one call of a function, those of lambdas inside included: calls, what functions build in
+    /// them (64 elements or 1024 bytes are a step), and what they return.
     package var lambdaStepsMax = 10_000_000
+    /// Bytes, about, that one call of TRANSFORM or REDUCE keeps of what its lambdas return.
+    package var keptByteCountMax = 256 << 20
     /// The bound of texts where nothing else is said, that of the operator `+` included.
     package static let textByteCountMax = 64 << 20
     /// Values that COLLECT_LIST and COLLECT_SET keep; later ones are ignored. `ksql.functions.collect_list.limit` and

@@ -98,6 +98,8 @@ import Testing
         for statement in [
             create("D", ", RETENTION_MS=5"), "DROP STREAM A DELETE TOPIC;", "TERMINATE CST_T_0;",
             "CREATE OR REPLACE STREAM A WITH (KAFKA_TOPIC='t') AS SELECT * FROM A;",
+            "CREATE TABLE W AS SELECT V, COUNT(*) AS C FROM A"
+                + " WINDOW HOPPING (SIZE 1 DAYS, ADVANCE BY 1 MILLISECONDS) GROUP BY V;",
         ] {
             #expect(try fails(statement, isReplayed: false), "\(statement)")
             #expect(try !fails(statement, isReplayed: true), "\(statement)")

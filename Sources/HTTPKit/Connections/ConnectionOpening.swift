@@ -11,6 +11,7 @@ import NIOCore
 ///
 /// A request for an upgrade may have a body of known length, up to a limit: its client sends all of it before it speaks
 /// HTTP/2. With a longer one, chunks, or a body that it asks about first, it is one of HTTP/1.1.
+/// So is one with several `Host` or with a transfer coding, which HTTP/1.1 checks and may refuse.
 ///
 /// The decision is made once; then the handler hands on what it kept and leaves.
 final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
@@ -142,6 +143,10 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
         }
         guard let request = UpgradeRequest(head: bytes[..<end.lowerBound]) else { return .http1 }
         pending.moveReaderIndex(forwardBy: end.upperBound - bytes.startIndex)
+        guard request.isOfOneEnd else {
+            putBack(request)
+            return .http1
+        }
         switch request.protocolName {
         case "websocket" where request.method == "GET": return .webSocket(request)
         case "h2c" where request.canBeFirstStream && !isEncrypted:

@@ -97,8 +97,10 @@ final class HTTP1Manners: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private static func problem(_ headers: HTTPHeaders) -> HTTPParserError? {
-        let codings = headers[canonicalForm: "Transfer-Encoding"]
-        if !codings.isEmpty, codings.count > 1 || codings[0].lowercased() != "chunked" { return .invalidHeaderToken }
+        if headers.contains(name: "Transfer-Encoding") {
+            let codings = headers[canonicalForm: "Transfer-Encoding"]
+            guard codings.count == 1, codings[0].lowercased() == "chunked" else { return .invalidHeaderToken }
+        }
         return headers["Host"].count > 1 ? .invalidHost : nil
     }
 

@@ -75,6 +75,11 @@ struct UpgradeRequest {
         return text.utf8.allSatisfy { 0x30...0x39 ~= $0 } ? Int(text) : nil
     }
 
+    /// Whether no other server on the way can see another host or another end in it, by these fields (RFC 9112, 3.2, 6.3).
+    var isOfOneEnd: Bool {
+        value("transfer-encoding") == nil && fields.count { $0.name.lowercased() == "host" } <= 1
+    }
+
     /// Whether the request can be answered on the first stream of an HTTP/2 connection: it has the client's settings, and
     /// a body that can be waited for.
     var canBeFirstStream: Bool {

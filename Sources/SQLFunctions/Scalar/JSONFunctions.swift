@@ -74,9 +74,9 @@ enum JSONFunctions {
                     ["val": .generic("T")], .rule { _ throws(FunctionError) in .string }, seesNulls: true,
                     .made { types, _ in
                         let type = types.first.flatMap { $0 } ?? .string
-                        return { values, _ throws(EvaluationError) in
+                        return { values, context throws(EvaluationError) in
                             var output: [UInt8] = []
-                            JSONDocument.write(values[0], type, to: &output)
+                            try JSONDocument.write(values[0], type, context.limits, to: &output)
                             return .string(String(decoding: output, as: UTF8.self))
                         }
                     })
@@ -234,7 +234,9 @@ enum JSONDocument {
     }
 
     /// What TO_JSON_STRING writes; members in the order of their names.
-    static func write(_ value: SQLValue, _ type: SQLType, to output: inout [UInt8]) {
+    static func write(
+        _ value: SQLValue, _ type: SQLType, _ limits: FunctionLimits, to output: inout [UInt8]
+    ) throws(EvaluationError) {
         switch value {
         case .null: output += "null".utf8
         case .double(let value):
@@ -254,26 +256,32 @@ enum JSONDocument {
             output.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
                 if index > 0 { output.append(UInt8(ascii: ",")) }
-                write(element, elementType, to: &output)
+                try write(element, elementType, limits, to: &output)
             }
             output.append(UInt8(ascii: "]"))
         case .map(let map):
             let (keyType, valueType): (SQLType, SQLType) =
                 if case .map(let key, let value) = type { (key, value) } else { (.string, .string) }
-            writeMembers(
-                map.entries.map { (SQLText.text(of: $0.0, type: keyType), $0.1, valueType) }, to: &output)
+            try writeMembers(
+                map.entries.map { (SQLText.text(of: $0.0, type: keyType), $0.1, valueType) }, limits, to: &output)
         case .structure(let values):
-            writeMembers(zip(type.fields ?? [], values).map { ($0.0.name, $0.1, $0.0.type) }, to: &output)
+            try writeMembers(
+                zip(type.fields ?? [], values).map { ($0.0.name, $0.1, $0.0.type) }, limits, to: &output)
+        }
+        guard output.count <= limits.byteCountMax else {
+            throw EvaluationError("the result of TO_JSON_STRING is too long")
         }
     }
 
-    private static func writeMembers(_ members: [(String, SQLValue, SQLType)], to output: inout [UInt8]) {
+    private static func writeMembers(
+        _ members: [(String, SQLValue, SQLType)], _ limits: FunctionLimits, to output: inout [UInt8]
+    ) throws(EvaluationError) {
         output.append(UInt8(ascii: "{"))
         for (index, member) in members.sorted(by: { $0.0.compareUTF16(to: $1.0) < 0 }).enumerated() {
             if index > 0 { output.append(UInt8(ascii: ",")) }
             quote(member.0, to: &output)
             output.append(UInt8(ascii: ":"))
-            write(member.1, member.2, to: &output)
+            try write(member.1, member.2, limits, to: &output)
         }
         output.append(UInt8(ascii: "}"))
     }

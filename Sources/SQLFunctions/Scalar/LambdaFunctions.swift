@@ -38,15 +38,21 @@ enum LambdaFunctions {
                     values, lambdas, context throws(EvaluationError) in
                     var state = values[1]
                     if state.isNull { return .null }
-                    for element in values[0].arrayArgument { state = try lambdas[0]([state, element], &context) }
+                    var kept = KeptResults("REDUCE", context.limits)
+                    for element in values[0].arrayArgument {
+                        state = try lambdas[0]([state, element], &context)
+                        try kept.replace(with: state)
+                    }
                     return state
                 },
                 overload(["map": map, "initialState": s, "lambda": .lambda([s, k, v], s)], s, seesNulls: true) {
                     values, lambdas, context throws(EvaluationError) in
                     var state = values[1]
                     if state.isNull { return .null }
+                    var kept = KeptResults("REDUCE", context.limits)
                     for (key, value) in values[0].mapArgument.javaOrdered {
                         state = try lambdas[0]([state, key, value], &context)
+                        try kept.replace(with: state)
                     }
                     return state
                 },
@@ -57,7 +63,12 @@ enum LambdaFunctions {
                 overload(["array": list, "lambda": .lambda([v], r)], .array(r), seesNulls: false) {
                     values, lambdas, context throws(EvaluationError) in
                     var made: [SQLValue] = []
-                    for element in values[0].arrayArgument { made.append(try lambdas[0]([element], &context)) }
+                    var kept = KeptResults("TRANSFORM", context.limits)
+                    for element in values[0].arrayArgument {
+                        let result = try lambdas[0]([element], &context)
+                        try kept.add(result)
+                        made.append(result)
+                    }
                     return .array(made)
                 },
                 overload(
@@ -66,6 +77,7 @@ enum LambdaFunctions {
                 ) { values, lambdas, context throws(EvaluationError) in
                     var made: [(key: SQLValue, value: SQLValue)] = []
                     var seen: Set<SQLValue> = []
+                    var kept = KeptResults("TRANSFORM", context.limits)
                     for (key, value) in values[0].mapArgument.javaOrdered {
                         let newKey = try lambdas[0]([key, value], &context)
                         guard seen.insert(newKey).inserted else {
@@ -73,6 +85,8 @@ enum LambdaFunctions {
                         }
                         let newValue = try lambdas[1]([key, value], &context)
                         try requireValue(newValue)
+                        try kept.add(newKey)
+                        try kept.add(newValue)
                         made.append((newKey, newValue))
                     }
                     return .map(SQLMap(made, javaTable: SQLMap.javaDefaultTable))

@@ -49,6 +49,17 @@ enum RegexFunctions {
         do { return try body() } catch { throw EvaluationError(error) }
     }
 
+    private static func matches(
+        of pattern: JavaPattern, in bytes: [UInt8], _ name: String, _ limits: FunctionLimits
+    ) throws(EvaluationError) -> [JavaPattern.Match] {
+        // One more than may be shows that there are too many.
+        let found = try matching { () throws(PatternError) in
+            try pattern.matches(in: bytes, countMax: limits.elementsMax + 1)
+        }
+        try limits.check(elementCount: found.count, name)
+        return found
+    }
+
     private static func text(_ bytes: [UInt8], _ range: Range<Int>?) -> SQLValue {
         range.map { .string(String(decoding: bytes[$0], as: UTF8.self)) } ?? .null
     }
@@ -71,7 +82,7 @@ enum RegexFunctions {
         guard group <= pattern.groupCount else { return .null }
         guard group >= 0 else { throw EvaluationError("No group \(group)") }
         let bytes = Array(values[1].textArgument.utf8)
-        let matches = try matching { () throws(PatternError) in try pattern.matches(in: bytes) }
+        let matches = try matches(of: pattern, in: bytes, "REGEXP_EXTRACT_ALL", context.limits)
         return .array(matches.map { text(bytes, $0.groups[group]) })
     }
 
@@ -83,7 +94,7 @@ enum RegexFunctions {
     ) throws(EvaluationError) -> SQLValue {
         let bytes = Array(values[0].textArgument.utf8)
         let pattern = try context.cache.expression(values[1].textArgument)
-        let matches = try matching { () throws(PatternError) in try pattern.matches(in: bytes) }
+        let matches = try matches(of: pattern, in: bytes, "REGEXP_REPLACE", context.limits)
         guard !matches.isEmpty else { return values[0] }
         let parts = try replacement(Array(values[2].textArgument.utf8), pattern)
         var output: [UInt8] = []
@@ -160,7 +171,7 @@ enum RegexFunctions {
         // A pattern that matches the empty text splits as Java does, which drops empty parts at the end; others as
         // Guava's Splitter, where an empty match behind a part divides nothing and one at the end leaves no part.
         let matchesNothing = try matching { () throws(PatternError) in try pattern.firstMatch(in: []) } != nil
-        let matches = try matching { () throws(PatternError) in try pattern.matches(in: bytes) }
+        let matches = try matches(of: pattern, in: bytes, "REGEXP_SPLIT_TO_ARRAY", context.limits)
         var parts: [SQLValue] = []
         var start = 0
         for match in matches {

@@ -142,14 +142,18 @@ enum StringFunctions {
             "SPLIT", .string, "The parts between the occurrences of a delimiter; its characters when that is empty.",
             [
                 .plain(["string": .string, "delimiter": .string], .array(.string)) {
-                    values, _ throws(EvaluationError) in
-                    .array(parts(values[0].textArgument, values[1].textArgument).map { .string($0) })
+                    values, context throws(EvaluationError) in
+                    .array(try split(values[0].textArgument, values[1].textArgument, context.limits))
                 },
-                .plain(["bytes": .bytes, "delimiter": .bytes], .array(.bytes)) { values, _ throws(EvaluationError) in
+                .plain(["bytes": .bytes, "delimiter": .bytes], .array(.bytes)) {
+                    values, context throws(EvaluationError) in
                     let (bytes, delimiter) = (values[0].bytesArgument, values[1].bytesArgument)
                     if bytes.isEmpty { return .array([.bytes([])]) }
-                    if delimiter.isEmpty { return .array(bytes.map { .bytes([$0]) }) }
-                    return .array(parts(bytes, delimiter).map { .bytes(Array($0)) })
+                    if delimiter.isEmpty {
+                        try context.limits.check(elementCount: bytes.count, "SPLIT")
+                        return .array(bytes.map { .bytes([$0]) })
+                    }
+                    return .array(try split(bytes, delimiter, context.limits).map { .bytes(Array($0)) })
                 },
             ]),
         ScalarFunction(
@@ -311,18 +315,45 @@ enum StringFunctions {
         return String(decoding: Array(pieces.joined(separator: Array(new.utf8))), as: UTF8.self)
     }
 
+    private static func split(
+        _ text: String, _ delimiter: String, _ limits: FunctionLimits
+    ) throws(EvaluationError) -> [SQLValue] {
+        if text.isEmpty { return [.string("")] }
+        if delimiter.isEmpty {
+            try limits.check(elementCount: text.unicodeScalars.count, "SPLIT")
+            return text.unicodeScalars.map { .string(String($0)) }
+        }
+        return try split(Array(text.utf8), Array(delimiter.utf8), limits).map {
+            .string(String(decoding: $0, as: UTF8.self))
+        }
+    }
+
+    /// `delimiter` is not empty.
+    private static func split(
+        _ bytes: [UInt8], _ delimiter: [UInt8], _ limits: FunctionLimits
+    ) throws(EvaluationError) -> [ArraySlice<UInt8>] {
+        // One more than may be shows that there are too many.
+        let found = parts(bytes, delimiter, countMax: limits.elementsMax + 1)
+        try limits.check(elementCount: found.count, "SPLIT")
+        return found
+    }
+
     static func parts(_ text: String, _ delimiter: String) -> [String] {
         if text.isEmpty { return [""] }
         if delimiter.isEmpty { return text.unicodeScalars.map { String($0) } }
         return parts(Array(text.utf8), Array(delimiter.utf8)).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// `delimiter` is not empty.
-    static func parts(_ bytes: [UInt8], _ delimiter: [UInt8]) -> [ArraySlice<UInt8>] {
+    /// - Parameters:
+    ///   - delimiter: is not empty.
+    ///   - countMax: the last of so many parts is all the rest.
+    static func parts(
+        _ bytes: [UInt8], _ delimiter: [UInt8], countMax: Int = .max
+    ) -> [ArraySlice<UInt8>] {
         var result: [ArraySlice<UInt8>] = []
         var start = 0
         var at = 0
-        while at + delimiter.count <= bytes.count {
+        while at + delimiter.count <= bytes.count, result.count + 1 < countMax {
             if bytes[at] == delimiter[0], bytes[at..<(at + delimiter.count)].elementsEqual(delimiter) {
                 result.append(bytes[start..<at])
                 at += delimiter.count

@@ -65,6 +65,7 @@ package struct BoundFunction: Sendable {
             case .string(let text): exceeds(text.utf8.count, limits.byteCountMax) { $0.string?.utf8.count ?? 0 }
             case .bytes(let bytes): exceeds(bytes.count, limits.byteCountMax) { $0.bytes?.count ?? 0 }
             case .array(let elements): exceeds(elements.count, limits.elementsMax) { $0.array?.count ?? 0 }
+            case .map(let map): exceeds(map.count, limits.elementsMax) { $0.map?.count ?? 0 }
             default: false
             }
         guard !isTooLong else { throw EvaluationError("the result of \(name) is too long") }

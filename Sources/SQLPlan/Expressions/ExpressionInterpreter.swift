@@ -43,7 +43,11 @@ package struct ExpressionInterpreter: Sendable {
             let a = try evaluate(left, frame, &context)
             let b = try evaluate(right, frame, &context)
             // Java's + of texts: null is the text "null", and so it is in the original.
-            if expression.type == .string { return .string((a.string ?? "null") + (b.string ?? "null")) }
+            if expression.type == .string {
+                let (text, more) = (a.string ?? "null", b.string ?? "null")
+                try context.limits.check([text.utf8.count, more.utf8.count], "+")
+                return .string(text + more)
+            }
             if a.isNull || b.isNull { throw EvaluationError("an operand is null") }
             return try Self.compute(sign, a, b, expression.type)
         case .negate(let value): return try Self.negate(try evaluate(value, frame, &context))
@@ -156,7 +160,9 @@ package struct ExpressionInterpreter: Sendable {
             scope.lambdas.append(parameters)
             inner.lambdaStepCount += 1
             try inner.limits.check(lambdaStepCount: inner.lambdaStepCount)
-            return try evaluate(body, scope, &inner)
+            let value = try evaluate(body, scope, &inner)
+            inner.lambdaStepCount += FunctionLimits.steps(building: value)
+            return value
         }
     }
 

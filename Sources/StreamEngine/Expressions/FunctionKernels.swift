@@ -6,7 +6,10 @@ import SQLTypes
 /// Functions that are worth a loop over columns. Rows that are not ASCII, and vectors of another kind, take the way of
 /// all functions, so results are the same.
 enum FunctionKernels {
-    static func kernel(_ call: FunctionCall, _ type: SQLType, _ arguments: [Kernel]) -> Kernel? {
+    /// - Parameter byteCountMax: of a text that is put together; a row with a longer one fails.
+    static func kernel(
+        _ call: FunctionCall, _ type: SQLType, _ arguments: [Kernel], byteCountMax: Int
+    ) -> Kernel? {
         switch (call.function, arguments.count) {
         case ("LCASE", 1) where type == .string:
             return mapped(arguments[0]) {
@@ -21,7 +24,7 @@ enum FunctionKernels {
                 $0.uppercased()
             }
         case ("CONCAT", 1...) where type == .string && call.arguments.allSatisfy { $0.type == .string }:
-            return concat(arguments)
+            return concat(arguments, byteCountMax)
         case ("AS_VALUE", 1): return arguments[0]
         default: return nil
         }
@@ -127,7 +130,7 @@ enum FunctionKernels {
     }
 
     /// Nulls are passed over.
-    private static func concat(_ arguments: [Kernel]) -> Kernel {
+    private static func concat(_ arguments: [Kernel], _ byteCountMax: Int) -> Kernel {
         { frame in
             let columns = arguments.map { strings($0(frame)) }
             // Column by column: first how long each row becomes, then where the next piece of each row goes.
@@ -138,11 +141,13 @@ enum FunctionKernels {
                 }
             }
             var total = 0
+            // Rows that fail, none as a rule: they take no place.
+            var tooLong: [Int] = []
             let ends = ColumnBuffer<Int32>(count: frame.count + 1) { ends in
                 ends.initializeElement(at: 0, to: 0)
                 for row in 0..<frame.count {
                     let start = total
-                    total += places[row]
+                    if places[row] <= byteCountMax { total += places[row] } else { tooLong.append(row) }
                     places[row] = start
                     ends.initializeElement(at: row + 1, to: Int32(clamping: total))
                 }
@@ -151,6 +156,8 @@ enum FunctionKernels {
                 for row in 0..<frame.count { frame.fail(row, "texts of a batch are longer than 2 GiB") }
                 return .nulls(frame.count)
             }
+            for row in tooLong { frame.fail(row, "the result of CONCAT is too long") }
+            let isTooLong = Set(tooLong)
             let bytes = ColumnBuffer<UInt8>(count: total) { target in
                 guard let to = target.baseAddress else { return }
                 for case let column? in columns {
@@ -158,6 +165,7 @@ enum FunctionKernels {
                         column.bytes.withUnsafeBufferPointer { source in
                             guard let from = source.baseAddress else { return }
                             for row in 0..<frame.count {
+                                if !isTooLong.isEmpty, isTooLong.contains(row) { continue }
                                 let start = Int(ends[row])
                                 let count = Int(ends[row + 1]) - start
                                 (to + places[row]).initialize(from: from + start, count: count)

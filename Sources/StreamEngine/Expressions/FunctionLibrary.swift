@@ -1,3 +1,4 @@
+import SQLFunctions
 package import SQLPlan
 package import SQLTypes
 
@@ -61,11 +62,14 @@ package protocol FunctionLibrary {
         -> ([SQLValue]) throws(EvaluationFailure) -> [SQLValue]
     /// `ksql.functions.substring.legacy.args`: SUBSTRING does not mean what its kernel does.
     var usesLegacySubstring: Bool { get }
+    /// How long a text that is built may be, in bytes.
+    var textByteCountMax: Int { get }
     /// `ksql.nested.error.set.null`.
     var isolatesNestedErrors: Bool { get }
 }
 
 extension FunctionLibrary {
     package var usesLegacySubstring: Bool { false }
+    package var textByteCountMax: Int { FunctionLimits.textByteCountMax }
     package var isolatesNestedErrors: Bool { true }
 }

@@ -1,5 +1,4 @@
 import Columns
-import SQLFunctions
 import SQLPlan
 import SQLSyntax
 import SQLTypes
@@ -66,13 +65,14 @@ extension KernelCompiler {
             }
         case .string:
             // Java's + of texts: null is the text "null", and so it is in the original.
+            let byteCountMax = functions.textByteCountMax
             return { frame in
                 let x = a(frame)
                 let y = b(frame)
                 return Self.perRow(frame.count, type) { row in
                     let text = x.value(row, .string).string ?? "null"
                     let more = y.value(row, .string).string ?? "null"
-                    guard text.utf8.count + more.utf8.count <= FunctionLimits.textByteCountMax else {
+                    guard text.utf8.count + more.utf8.count <= byteCountMax else {
                         frame.fail(row, "the result of + is too long")
                         return .null
                     }

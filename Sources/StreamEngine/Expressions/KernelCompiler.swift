@@ -13,6 +13,8 @@ import SQLTypes
 /// ARRAY, MAP and STRUCT are made of, and calls and fields as arguments of a function are null themselves.
 struct KernelCompiler {
     let functions: any FunctionLibrary
+    /// Functions in a lambda get a row at a time, and what they build is counted, so kernels of columns are not for them.
+    var isInLambda = false
 
     func compile(_ expression: TypedExpression) throws(EngineError) -> Kernel {
         let type = expression.type
@@ -370,11 +372,13 @@ struct KernelCompiler {
         let function = try functions.scalar(call, returns: type)
         var arguments: [(kernel: Kernel, type: SQLType)] = []
         var lambdas: [(kernel: Kernel, columns: Set<Int>)] = []
+        var inner = self
+        inner.isInLambda = true
         for argument in call.arguments {
             if case .lambda(let lambda) = argument.node {
                 var columns: Set<Int> = []
                 lambda.body.collectColumns(into: &columns)
-                lambdas.append((try compile(lambda.body), columns))
+                lambdas.append((try inner.compile(lambda.body), columns))
             } else {
                 arguments.append((try self.argument(argument), argument.type))
             }
@@ -383,8 +387,14 @@ struct KernelCompiler {
             if case .lambda(let lambda) = argument.node { lambda.body.type } else { nil }
         }
         let kernels = arguments.map(\.kernel)
-        if let fast = FunctionKernels.kernel(call, type, kernels) { return fast }
-        if !functions.usesLegacySubstring, let fast = FunctionKernels.substring(call, type, kernels, function) {
+        if !isInLambda,
+            let fast = FunctionKernels.kernel(call, type, kernels, byteCountMax: functions.textByteCountMax)
+        {
+            return fast
+        }
+        if !isInLambda, !functions.usesLegacySubstring,
+            let fast = FunctionKernels.substring(call, type, kernels, function)
+        {
             return fast
         }
         if function.isLazy { return Self.coalesce(arguments.map(\.kernel), type) }

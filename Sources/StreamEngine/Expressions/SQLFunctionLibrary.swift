@@ -17,6 +17,7 @@ package final class SQLFunctionLibrary: FunctionLibrary {
     }
 
     package var usesLegacySubstring: Bool { context.limits.usesLegacySubstring }
+    package var textByteCountMax: Int { context.limits.byteCountMax }
     package var isolatesNestedErrors: Bool { context.limits.isolatesNestedErrors }
 
     package func scalar(_ call: FunctionCall, returns type: SQLType) throws(EngineError) -> ScalarCall {
@@ -84,9 +85,12 @@ package final class SQLFunctionLibrary: FunctionLibrary {
         ) throws(EvaluationError) -> SQLValue {
             lambdaStepCount += 1
             try context.limits.check(lambdaStepCount: lambdaStepCount)
-            do throws(EvaluationFailure) { return try lambda(parameters) } catch {
+            let value: SQLValue
+            do throws(EvaluationFailure) { value = try lambda(parameters) } catch {
                 throw EvaluationError(error.message)
             }
+            lambdaStepCount += FunctionLimits.steps(building: value)
+            return value
         }
         return call
     }
