@@ -122,8 +122,44 @@ extension RemoteCluster {
     private func offsetsOfMaxTimestamp(
         _ partitions: [TopicPartition], _ isolation: Isolation
     ) async throws(ClusterError) -> [TopicPartition: Int64] {
-        typealias Request = ListOffsetsRequest
         let attempt = "look for the largest timestamps"
+        do throws(ClusterError) {
+            return try await Self.askingTwice(partitions, attempt) { [self] partitions throws(ClusterError) in
+                try await maxTimestampRound(partitions, isolation, attempt)
+            }
+        } catch { throw error.during(attempt) }
+    }
+
+    /// Of partitions of which `ask` gives an error, those whose leader has moved, or is being chosen, are asked for once
+    /// more, after a pause.
+    static func askingTwice(
+        _ partitions: [TopicPartition], _ attempt: String, pause: Duration = .milliseconds(100),
+        _ ask: ([TopicPartition]) async throws(ClusterError) -> (
+            found: [TopicPartition: Int64], failures: [TopicPartition: ErrorCode]
+        )
+    ) async throws(ClusterError) -> [TopicPartition: Int64] {
+        guard !partitions.isEmpty else { return [:] }
+        var (found, failures) = try await ask(partitions)
+        let passing: Set<ErrorCode> = [.leaderNotAvailable, .notLeaderOrFollower]
+        if !failures.isEmpty, failures.values.allSatisfy(passing.contains) {
+            try? await Task.sleep(for: pause)  // who is cancelled does not wait
+            let second = try await ask(failures.keys.sorted())
+            found.merge(second.found) { $1 }
+            failures = second.failures
+        }
+        if let (partition, code) = failures.min(by: { $0.key < $1.key }) {
+            throw ClusterError(code: code, "\(attempt) of \(partition)")
+        }
+        return found
+    }
+
+    /// Asks the leaders that the metadata of this moment names.
+    private func maxTimestampRound(
+        _ partitions: [TopicPartition], _ isolation: Isolation, _ attempt: String
+    ) async throws(ClusterError) -> (found: [TopicPartition: Int64], failures: [TopicPartition: ErrorCode]) {
+        typealias Request = ListOffsetsRequest
+        var found: [TopicPartition: Int64] = [:]
+        var failures: [TopicPartition: ErrorCode] = [:]
         var byLeader: [Int32: [Request.ListOffsetsTopic]] = [:]
         for (name, partitions) in Dictionary(grouping: partitions, by: \.topic) {
             let topic = try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
@@ -131,13 +167,13 @@ extension RemoteCluster {
                 let asked = partitions.filter { wanted in led.contains { $0.partition == wanted.partition } }
                 guard !asked.isEmpty else { continue }
                 guard let leader else {
-                    throw ClusterError(.leaderNotAvailable, "\(attempt): \(asked[0]) has no leader")
+                    for partition in asked { failures[partition] = .leaderNotAvailable }
+                    continue
                 }
                 byLeader[leader, default: []].append(
                     .init(name: name, partitions: asked.map { .init(partitionIndex: $0.partition, timestamp: -3) }))
             }
         }
-        var found: [TopicPartition: Int64] = [:]
         for (leader, topics) in byLeader {
             let request = Request(
                 replicaId: -1, isolationLevel: isolation == .readCommitted ? 1 : 0, topics: topics)
@@ -146,17 +182,16 @@ extension RemoteCluster {
             ) { _ in request }
             for topic in answer.topics {
                 for partition in topic.partitions {
-                    guard partition.errorCode == 0 else {
-                        throw ClusterError(
-                            code: ErrorCode(rawValue: partition.errorCode),
-                            "\(attempt) of \(topic.name)-\(partition.partitionIndex)")
+                    let place = TopicPartition(topic.name, partition.partitionIndex)
+                    if partition.errorCode != 0 {
+                        failures[place] = ErrorCode(rawValue: partition.errorCode)
+                    } else if partition.offset >= 0 {
+                        found[place] = partition.offset
                     }
-                    guard partition.offset >= 0 else { continue }
-                    found[TopicPartition(topic.name, partition.partitionIndex)] = partition.offset
                 }
             }
         }
-        return found
+        return (found, failures)
     }
 
     /// One ListOffsets round: a timestamp, or one of the special ones, per partition.
