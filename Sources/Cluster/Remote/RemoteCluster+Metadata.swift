@@ -241,22 +241,22 @@ extension RemoteCluster {
         of topic: String?, _ attempt: String, by handle: ClientHandle? = nil,
         _ read: (rd_kafka_metadata) throws(ClusterError) -> Value
     ) throws(ClusterError) -> Value {
-        let admin = handle ?? admin
+        let handle = handle ?? admin
         var topicHandle: OpaquePointer?
         if let topic {
             // Not kept: the client would go on asking for the metadata of every name it was ever given.
-            topicHandle = rd_kafka_topic_new(admin.client, topic, nil)
+            topicHandle = rd_kafka_topic_new(handle.client, topic, nil)
             guard topicHandle != nil else { throw ClusterError(rdkafka: rd_kafka_last_error(), attempt) }
         }
         defer { if let topicHandle { rd_kafka_topic_destroy(topicHandle) } }
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let error = rd_kafka_metadata(
-            admin.client, topic == nil ? 1 : 0, topicHandle, &metadata, requestTimeoutMilliseconds)
+            handle.client, topic == nil ? 1 : 0, topicHandle, &metadata, requestTimeoutMilliseconds)
         defer { if let metadata { rd_kafka_metadata_destroy(metadata) } }
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else {
-            throw explained(ClusterError(rdkafka: error, attempt))
+            throw explained(ClusterError(rdkafka: error, attempt), by: handle)
         }
-        admin.connectionError = nil  // what was wrong with the connection is over
+        handle.connectionError = nil  // what was wrong with the connection is over
         return try read(metadata.pointee)
     }
 
