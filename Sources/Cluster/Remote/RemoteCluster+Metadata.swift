@@ -2,39 +2,20 @@ import CRdKafka
 import KafkaMessages
 
 extension RemoteCluster {
-    /// Internal topics are known by their names. Topic ids are nil where connections of our own cannot be made, or where
-    /// the broker is older than they are: librdkafka 2.0 does not tell them.
+    /// Internal topics are known by their names. Ids are not told: librdkafka 2.0 does not know them; see `topicIds`.
     package func topics() async throws(ClusterError) -> [TopicDescription] {
-        var topics = try await calls.run { [self] () throws(ClusterError) in
+        try await calls.run { [self] () throws(ClusterError) in
             try metadata(of: nil, "list topics") { metadata throws(ClusterError) in
                 try Self.topics(metadata, "list topics").sorted { $0.name < $1.name }
             }
         }
-        let ids = await ids(of: nil)
-        for index in topics.indices { topics[index].id = ids[topics[index].name] }
-        return topics
     }
 
     package func topic(_ name: String) async throws(ClusterError) -> TopicDescription {
-        var topic = try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
-        topic.id = await ids(of: name)[name]
-        return topic
+        try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
     }
 
-    /// - Parameter topic: nil for all topics.
-    private func ids(of topic: String?) async -> [String: String] {
-        // Without an answer there are none: see `topics`.
-        let answer = try? await requests.call(to: .anyBroker, versions: 10...12, timeout: requests.timeout) { _ in
-            MetadataRequest(topics: topic.map { [.init(name: $0)] }, allowAutoTopicCreation: false)
-        }
-        var ids: [String: String] = [:]
-        for topic in answer?.topics ?? [] where topic.errorCode == 0 {
-            if let name = topic.name, topic.topicId != .zero { ids[name] = topic.topicId.description }
-        }
-        return ids
-    }
-
-    /// `topic` without its id, on the calling thread, which must not be one of the cooperative pool.
+    /// `topic` on the calling thread, which must not be one of the cooperative pool.
     ///
     /// - Parameter handle: the client that asks, and comes to know the topic as it is; the admin client by default.
     func topicBlocking(_ name: String, by handle: ClientHandle? = nil) throws(ClusterError) -> TopicDescription {
