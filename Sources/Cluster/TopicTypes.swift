@@ -37,7 +37,7 @@ package struct NewTopic: Hashable, Sendable {
 /// A topic as it is.
 package struct TopicDescription: Hashable, Sendable {
     package var name: String
-    /// Kafka's base64url text of the topic id; nil where the transport does not tell.
+    /// Kafka's base64url text of the topic id; nil where the transport does not tell: see `topicIds`.
     package var id: String?
     /// Whether it is one of the broker's own topics, such as `__consumer_offsets`.
     package var isInternal: Bool

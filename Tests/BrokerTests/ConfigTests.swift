@@ -245,3 +245,17 @@ import Testing
         #expect(!areOne || TopicRules.canCollide(name) && TopicRules.canCollide(other))
     }
 }
+
+@Suite struct ClientMetricsConfigTests {
+    private static func isTaken(_ values: [String: String], after former: [String: String]) -> Bool {
+        (try? ClientMetricsConfigs.check(values, former: former)) != nil
+    }
+
+    @Test func `a pattern from before patterns were looked at is no reason to refuse other changes`() {
+        let former = ["match": "nobody=1"]
+        #expect(Self.isTaken(["match": "nobody=1", "interval.ms": "1000"], after: former))
+        #expect(!Self.isTaken(["match": "nobody=1", "interval.ms": "99"], after: former))
+        #expect(!Self.isTaken(["match": "nobody=2"], after: former))
+        #expect(!Self.isTaken(["match": "nobody=1"], after: [:]))
+    }
+}

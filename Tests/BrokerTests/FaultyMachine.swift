@@ -96,7 +96,10 @@ struct FaultyNode: Sendable {
         }
     }
 
-    /// Asks until the answer is none of those after which clients ask again; a disk that fails is given a few attempts.
+    /// Asks until the answer is none of those after which clients ask again, or for a minute; a disk that fails is given a
+    /// few attempts.
+    ///
+    /// - Parameter pause: between the first hundred attempts; later ones are a millisecond apart at least.
     func again<T>(
         _ code: (T) -> Int16, pause: Duration = .milliseconds(5), _ ask: () async throws -> T
     ) async throws -> T {
@@ -104,15 +107,16 @@ struct FaultyNode: Sendable {
             .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator, .concurrentTransactions,
             .unstableOffsetCommit,
         ]
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(60)
         var attemptCount = 0
         while true {
             let answer = try await ask()
             attemptCount += 1
             guard passing.contains(ErrorCode(rawValue: code(answer))),
-                !machine.isFailing.load(ordering: .relaxed) || attemptCount < 3,
-                attemptCount < 10_000
+                !machine.isFailing.load(ordering: .relaxed) || attemptCount < 3, clock.now < deadline
             else { return answer }
-            try await Task.sleep(for: pause)
+            try await Task.sleep(for: attemptCount < 100 ? pause : max(pause, .milliseconds(1)))
         }
     }
 

@@ -21,20 +21,9 @@ final class SecuredBroker: Sendable {
     init(_ mechanisms: [String], lifetime: Int64 = 0) throws {
         self.mechanisms = mechanisms
         self.lifetime = lifetime
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard listener >= 0 else { throw SystemFailure(errno) }
-        self.listener = listener
-        // A `sockaddr_in`: family, port and address; the port is the system's choice.
-        var address: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 8)
-        var byteCount = socklen_t(address.count)
-        let (bound, listening, named) = address.withUnsafeMutableBytes { raw in
-            let pointer = raw.baseAddress?.assumingMemoryBound(to: sockaddr.self)
-            return (
-                bind(listener, pointer, byteCount), listen(listener, 8), getsockname(listener, pointer, &byteCount)
-            )
-        }
-        guard bound == 0, listening == 0, named == 0 else { throw SystemFailure(errno) }
-        port = Int(address[2]) << 8 | Int(address[3])
+        let silent = try SilentListener()
+        listener = silent.socket
+        port = silent.port
         startThread { [self] in serve() }
     }
 
@@ -146,4 +135,33 @@ final class SecuredBroker: Sendable {
         let byteCount = try read(4).reduce(0) { $0 << 8 | Int($1) }
         return ByteBuffer(bytes: try read(byteCount))
     }
+}
+
+/// A port of this machine on which connections are taken by the system and nobody answers.
+struct SilentListener {
+    let port: Int
+    let socket: Int32
+
+    init() throws {
+        let listener = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard listener >= 0 else { throw SystemFailure(errno) }
+        // A `sockaddr_in`: family, port and address; the port is the system's choice.
+        var address: [UInt8] = [UInt8(AF_INET), 0, 0, 0, 127, 0, 0, 1] + [UInt8](repeating: 0, count: 8)
+        var byteCount = socklen_t(address.count)
+        let (bound, listening, named) = address.withUnsafeMutableBytes { raw in
+            let pointer = raw.baseAddress?.assumingMemoryBound(to: sockaddr.self)
+            return (
+                bind(listener, pointer, byteCount), listen(listener, 8), getsockname(listener, pointer, &byteCount)
+            )
+        }
+        guard bound == 0, listening == 0, named == 0 else {
+            let failure = SystemFailure(errno)
+            Glibc.close(listener)
+            throw failure
+        }
+        socket = listener
+        port = Int(address[2]) << 8 | Int(address[3])
+    }
+
+    func close() { Glibc.close(socket) }
 }

@@ -146,6 +146,34 @@ import Testing
         }
     }
 
+    /// The system takes the connection for it, and nobody answers.
+    @Test func `a broker that is silent leaves time for the others`() async throws {
+        let silent = try SilentListener()
+        defer { silent.close() }
+        let broker = try SecuredBroker(["PLAIN"])
+        defer { broker.close() }
+        let channel = RemoteChannel(
+            RemoteConfiguration(
+                bootstrapServers: "127.0.0.1:\(silent.port),127.0.0.1:\(broker.port)",
+                properties: [
+                    "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "ann",
+                    "sasl.password": "ann",
+                ], requestTimeout: .seconds(10)))
+        defer { channel.close() }
+        #expect(try await channel.broker(.anyBroker).id == 7)
+    }
+
+    @Test func `what needs requests of our own says so where the mechanism is not there`() async {
+        let error = await #expect(throws: ClusterError.self) {
+            try await RemoteChannel(
+                RemoteConfiguration(
+                    bootstrapServers: "127.0.0.1:1",
+                    properties: ["security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "GSSAPI"])
+            ).broker(.anyBroker)
+        }
+        #expect(error?.message == "requests of our own with the SASL mechanism GSSAPI are not possible")
+    }
+
     @Test(arguments: ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
     func `a wrong password is told in the broker's words`(mechanism: String) async throws {
         try await Self.with(SecuredBroker([mechanism]), mechanism: mechanism, user: "ann", password: "x") { channel in

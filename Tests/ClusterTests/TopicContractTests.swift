@@ -187,6 +187,29 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(5)), arguments: Transport.allCases)
+    func `a topic that is made anew has another id`(transport: Transport) async throws {
+        try await withCluster(transport) { cluster in
+            /// A machine that is busy may not answer in time.
+            func ids() async throws -> [String: String] {
+                while true {
+                    let ids = await cluster.topicIds(of: ["t", "not-there"])
+                    if !ids.isEmpty { return ids }
+                    try await Task.sleep(for: .milliseconds(1))
+                }
+            }
+            try await cluster.createTopic(NewTopic("t"), validateOnly: false)
+            let first = try await ids()
+            #expect(first.keys.sorted() == ["t"])
+            #expect(first["t"]?.utf8.count == 22)
+            #expect(try await ids() == first)
+            try await cluster.deleteTopic("t")
+            try await cluster.createTopic(NewTopic("t"), validateOnly: false)
+            #expect(try await ids() != first)
+            #expect(await cluster.topicIds(of: []) == [:])
+        }
+    }
+
     /// Offsets 0...4 with the timestamps 1000, 3000, 2000, 3000, 2500.
     @Test(arguments: Transport.allCases)
     func `positions resolve to offsets`(transport: Transport) async throws {

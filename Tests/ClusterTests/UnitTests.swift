@@ -321,3 +321,46 @@ import Testing
         await expectFailure(.invalidRequest) { try RemoteCluster.values(after: [], of: secret, .topic("t"), "alter") }
     }
 }
+
+@Suite struct MovedLeaderTests {
+    private static let places = (0..<3).map { TopicPartition("t", $0) }
+
+    private static func ask(
+        _ rounds: [[TopicPartition: ErrorCode]]
+    ) async throws(ClusterError) -> (found: [TopicPartition: Int64], asked: [[TopicPartition]]) {
+        var asked: [[TopicPartition]] = []
+        let found = try await RemoteCluster.askingTwice(places, "look", pause: .zero) {
+            partitions throws(ClusterError) in
+            let failures = asked.count < rounds.count ? rounds[asked.count] : [:]
+            asked.append(partitions)
+            let found = partitions.filter { failures[$0] == nil }.map { ($0, Int64($0.partition) + 10) }
+            return (Dictionary(uniqueKeysWithValues: found), failures)
+        }
+        return (found, asked)
+    }
+
+    @Test func `partitions whose leader has moved are asked for once more`() async throws {
+        let (found, asked) = try await Self.ask([
+            [Self.places[1]: .notLeaderOrFollower, Self.places[2]: .leaderNotAvailable]
+        ])
+        #expect(found == [Self.places[0]: 10, Self.places[1]: 11, Self.places[2]: 12])
+        #expect(asked == [Self.places, [Self.places[1], Self.places[2]]])
+    }
+
+    @Test func `once more, and other errors not at all`() async {
+        let moved = [Self.places[1]: ErrorCode.notLeaderOrFollower]
+        await expectFailure(.notLeaderOrFollower) { try await Self.ask([moved, moved]) }
+        await expectFailure(.topicAuthorizationFailed) {
+            try await Self.ask([
+                [Self.places[0]: .topicAuthorizationFailed], [Self.places[0]: .notLeaderOrFollower],
+            ])
+        }
+    }
+
+    @Test func `nothing is asked about nothing`() async throws {
+        let found = try await RemoteCluster.askingTwice([], "look") { _ throws(ClusterError) in
+            throw ClusterError(.unknownServerError, "asked")
+        }
+        #expect(found.isEmpty)
+    }
+}

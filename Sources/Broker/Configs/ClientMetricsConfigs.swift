@@ -32,8 +32,10 @@ enum ClientMetricsConfigs {
 
     static func definition(_ name: String) -> ConfigDefinition? { definitions.first { $0.name == name } }
 
+    /// - Parameter former: the values before. A `match` that stays as it is is not looked at: it may be from a time when
+    ///   anything was taken, and is no reason to refuse other changes.
     /// - Throws: INVALID_REQUEST or INVALID_CONFIG, in the words of upstream's class of this name.
-    static func check(_ values: [String: String]) throws(ControlError) {
+    static func check(_ values: [String: String], former: [String: String]) throws(ControlError) {
         for (name, value) in values.sorted(by: { $0.key < $1.key }) {
             guard let definition = definition(name) else {
                 throw ControlError(.invalidRequest, "Unknown client metrics configuration: \(name)")
@@ -49,7 +51,7 @@ enum ClientMetricsConfigs {
                     .invalidRequest,
                     "Invalid value \(interval) for interval.ms, interval must be between 100 and 3600000 (1 hour)")
             }
-            guard name == "match", !value.isEmpty else { continue }
+            guard name == "match", !value.isEmpty, value != former[name] else { continue }
             for item in items {
                 guard isPattern(item) else {
                     throw ControlError(.invalidConfig, "Illegal client matching pattern: \(item)")

@@ -99,11 +99,12 @@ extension Controller {
         _ name: String, _ alterations: [ConfigAlteration], isIncremental: Bool, validateOnly: Bool
     ) throws(ControlError) {
         try state.withLock { state throws(ControlError) in
+            let former = state.image.clientMetrics[name] ?? [:]
             let values = try TopicRules.applied(
-                alterations, to: isIncremental ? state.image.clientMetrics[name] ?? [:] : [:],
+                alterations, to: isIncremental ? former : [:],
                 definition: ClientMetricsConfigs.definition, current: { _ in "" }, problem: { _, _ in nil })
-            try ClientMetricsConfigs.check(values)
-            guard !validateOnly, values != state.image.clientMetrics[name] ?? [:] else { return }
+            try ClientMetricsConfigs.check(values, former: former)
+            guard !validateOnly, values != former else { return }
             try commit([.clientMetrics(name: name, values: values)], &state)
         }
     }

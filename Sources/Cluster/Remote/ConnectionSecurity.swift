@@ -50,7 +50,7 @@ struct ConnectionSecurity: Sendable {
         guard let mechanism = Mechanism(rawValue: name.uppercased()) else {
             let known = Mechanism.allCases.map(\.rawValue).joined(separator: ", ")
             throw ClusterError(
-                .unsupportedVersion, "requests of groups with the SASL mechanism \(name) are not possible",
+                .unsupportedVersion, "requests of our own with the SASL mechanism \(name) are not possible",
                 hint: "sasl.mechanism can be one of \(known)")
         }
         let user = properties["sasl.username"] ?? ""
@@ -102,7 +102,7 @@ struct ConnectionSecurity: Sendable {
 
     private static func context(_ properties: [String: String]) throws(ClusterError) -> NIOSSLContext {
         for name in ["ssl.crl.location", "ssl.engine.location"] where properties[name]?.isEmpty == false {
-            throw ClusterError(.unsupportedVersion, "requests of groups with \(name) are not possible")
+            throw ClusterError(.unsupportedVersion, "requests of our own with \(name) are not possible")
         }
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12

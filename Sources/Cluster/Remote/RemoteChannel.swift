@@ -152,17 +152,27 @@ final class RemoteChannel: RequestChannel {
         }
         if let open { return open }
         var failure = ClusterError(.brokerNotAvailable, "no broker is named to connect to")
-        for address in bootstrap + known.filter({ !bootstrap.contains($0) }) {
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
+        let addresses = bootstrap + known.filter { !bootstrap.contains($0) }
+        for (index, address) in addresses.enumerated() {
+            let left = deadline - clock.now
+            guard left > .zero, !Task.isCancelled else { break }
             do throws(ClusterError) {
-                return try await connection(address, timeout)
+                // One that is silent leaves time for the others.
+                return try await connection(address, index == addresses.count - 1 ? left : left / 2)
             } catch {
-                guard error.code == .brokerNotAvailable || error.code == .networkException else { throw error }
+                guard Self.unreachable.contains(ErrorCode(rawValue: error.code.rawValue)) else { throw error }
                 failure = error
             }
         }
         throw failure
     }
 
+    /// After these another broker may answer.
+    private static let unreachable: Set<ErrorCode> = [.brokerNotAvailable, .networkException, .requestTimedOut]
+
+    /// - Parameter timeout: for all that it takes.
     private func connection(_ address: BrokerAddress, _ timeout: Duration) async throws(ClusterError)
         -> RequestConnection
     {
@@ -170,10 +180,14 @@ final class RemoteChannel: RequestChannel {
         if isClosed { throw ClusterError(.invalidRequest, "the channel is closed") }
         if let present, present.isOpen { return present }
         let security = try loop.security(configuration.properties)
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
         let new = try await RequestConnection.open(
             address, security, on: loop.group, clientId: configuration.properties["client.id"] ?? "swiftwater",
             timeout: timeout)
-        if let credentials = security.credentials { try await new.authenticate(credentials, timeout: timeout) }
+        if let credentials = security.credentials {
+            try await new.authenticate(credentials, timeout: max(.milliseconds(1), deadline - clock.now))
+        }
         // Two callers may have connected at the same time: one connection is enough.
         return state.withLock { state in
             if state.isClosed {

@@ -2,39 +2,20 @@ import CRdKafka
 import KafkaMessages
 
 extension RemoteCluster {
-    /// Internal topics are known by their names. Topic ids are nil where connections of our own cannot be made, or where
-    /// the broker is older than they are: librdkafka 2.0 does not tell them.
+    /// Internal topics are known by their names. Ids are not told: librdkafka 2.0 does not know them; see `topicIds`.
     package func topics() async throws(ClusterError) -> [TopicDescription] {
-        var topics = try await calls.run { [self] () throws(ClusterError) in
+        try await calls.run { [self] () throws(ClusterError) in
             try metadata(of: nil, "list topics") { metadata throws(ClusterError) in
                 try Self.topics(metadata, "list topics").sorted { $0.name < $1.name }
             }
         }
-        let ids = await ids(of: nil)
-        for index in topics.indices { topics[index].id = ids[topics[index].name] }
-        return topics
     }
 
     package func topic(_ name: String) async throws(ClusterError) -> TopicDescription {
-        var topic = try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
-        topic.id = await ids(of: name)[name]
-        return topic
+        try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
     }
 
-    /// - Parameter topic: nil for all topics.
-    private func ids(of topic: String?) async -> [String: String] {
-        // Without an answer there are none: see `topics`.
-        let answer = try? await requests.call(to: .anyBroker, versions: 10...12, timeout: requests.timeout) { _ in
-            MetadataRequest(topics: topic.map { [.init(name: $0)] }, allowAutoTopicCreation: false)
-        }
-        var ids: [String: String] = [:]
-        for topic in answer?.topics ?? [] where topic.errorCode == 0 {
-            if let name = topic.name, topic.topicId != .zero { ids[name] = topic.topicId.description }
-        }
-        return ids
-    }
-
-    /// `topic` without its id, on the calling thread, which must not be one of the cooperative pool.
+    /// `topic` on the calling thread, which must not be one of the cooperative pool.
     ///
     /// - Parameter handle: the client that asks, and comes to know the topic as it is; the admin client by default.
     func topicBlocking(_ name: String, by handle: ClientHandle? = nil) throws(ClusterError) -> TopicDescription {
@@ -122,8 +103,44 @@ extension RemoteCluster {
     private func offsetsOfMaxTimestamp(
         _ partitions: [TopicPartition], _ isolation: Isolation
     ) async throws(ClusterError) -> [TopicPartition: Int64] {
-        typealias Request = ListOffsetsRequest
         let attempt = "look for the largest timestamps"
+        do throws(ClusterError) {
+            return try await Self.askingTwice(partitions, attempt) { [self] partitions throws(ClusterError) in
+                try await maxTimestampRound(partitions, isolation, attempt)
+            }
+        } catch { throw error.during(attempt) }
+    }
+
+    /// Of partitions of which `ask` gives an error, those whose leader has moved, or is being chosen, are asked for once
+    /// more, after a pause.
+    static func askingTwice(
+        _ partitions: [TopicPartition], _ attempt: String, pause: Duration = .milliseconds(100),
+        _ ask: ([TopicPartition]) async throws(ClusterError) -> (
+            found: [TopicPartition: Int64], failures: [TopicPartition: ErrorCode]
+        )
+    ) async throws(ClusterError) -> [TopicPartition: Int64] {
+        guard !partitions.isEmpty else { return [:] }
+        var (found, failures) = try await ask(partitions)
+        let passing: Set<ErrorCode> = [.leaderNotAvailable, .notLeaderOrFollower]
+        if !failures.isEmpty, failures.values.allSatisfy(passing.contains) {
+            try? await Task.sleep(for: pause)  // who is cancelled does not wait
+            let second = try await ask(failures.keys.sorted())
+            found.merge(second.found) { $1 }
+            failures = second.failures
+        }
+        if let (partition, code) = failures.min(by: { $0.key < $1.key }) {
+            throw ClusterError(code: code, "\(attempt) of \(partition)")
+        }
+        return found
+    }
+
+    /// Asks the leaders that the metadata of this moment names.
+    private func maxTimestampRound(
+        _ partitions: [TopicPartition], _ isolation: Isolation, _ attempt: String
+    ) async throws(ClusterError) -> (found: [TopicPartition: Int64], failures: [TopicPartition: ErrorCode]) {
+        typealias Request = ListOffsetsRequest
+        var found: [TopicPartition: Int64] = [:]
+        var failures: [TopicPartition: ErrorCode] = [:]
         var byLeader: [Int32: [Request.ListOffsetsTopic]] = [:]
         for (name, partitions) in Dictionary(grouping: partitions, by: \.topic) {
             let topic = try await calls.run { [self] () throws(ClusterError) in try topicBlocking(name) }
@@ -131,13 +148,13 @@ extension RemoteCluster {
                 let asked = partitions.filter { wanted in led.contains { $0.partition == wanted.partition } }
                 guard !asked.isEmpty else { continue }
                 guard let leader else {
-                    throw ClusterError(.leaderNotAvailable, "\(attempt): \(asked[0]) has no leader")
+                    for partition in asked { failures[partition] = .leaderNotAvailable }
+                    continue
                 }
                 byLeader[leader, default: []].append(
                     .init(name: name, partitions: asked.map { .init(partitionIndex: $0.partition, timestamp: -3) }))
             }
         }
-        var found: [TopicPartition: Int64] = [:]
         for (leader, topics) in byLeader {
             let request = Request(
                 replicaId: -1, isolationLevel: isolation == .readCommitted ? 1 : 0, topics: topics)
@@ -146,17 +163,16 @@ extension RemoteCluster {
             ) { _ in request }
             for topic in answer.topics {
                 for partition in topic.partitions {
-                    guard partition.errorCode == 0 else {
-                        throw ClusterError(
-                            code: ErrorCode(rawValue: partition.errorCode),
-                            "\(attempt) of \(topic.name)-\(partition.partitionIndex)")
+                    let place = TopicPartition(topic.name, partition.partitionIndex)
+                    if partition.errorCode != 0 {
+                        failures[place] = ErrorCode(rawValue: partition.errorCode)
+                    } else if partition.offset >= 0 {
+                        found[place] = partition.offset
                     }
-                    guard partition.offset >= 0 else { continue }
-                    found[TopicPartition(topic.name, partition.partitionIndex)] = partition.offset
                 }
             }
         }
-        return found
+        return (found, failures)
     }
 
     /// One ListOffsets round: a timestamp, or one of the special ones, per partition.
@@ -206,22 +222,22 @@ extension RemoteCluster {
         of topic: String?, _ attempt: String, by handle: ClientHandle? = nil,
         _ read: (rd_kafka_metadata) throws(ClusterError) -> Value
     ) throws(ClusterError) -> Value {
-        let admin = handle ?? admin
+        let handle = handle ?? admin
         var topicHandle: OpaquePointer?
         if let topic {
             // Not kept: the client would go on asking for the metadata of every name it was ever given.
-            topicHandle = rd_kafka_topic_new(admin.client, topic, nil)
+            topicHandle = rd_kafka_topic_new(handle.client, topic, nil)
             guard topicHandle != nil else { throw ClusterError(rdkafka: rd_kafka_last_error(), attempt) }
         }
         defer { if let topicHandle { rd_kafka_topic_destroy(topicHandle) } }
         var metadata: UnsafePointer<rd_kafka_metadata>?
         let error = rd_kafka_metadata(
-            admin.client, topic == nil ? 1 : 0, topicHandle, &metadata, requestTimeoutMilliseconds)
+            handle.client, topic == nil ? 1 : 0, topicHandle, &metadata, requestTimeoutMilliseconds)
         defer { if let metadata { rd_kafka_metadata_destroy(metadata) } }
         guard error == RD_KAFKA_RESP_ERR_NO_ERROR, let metadata else {
-            throw explained(ClusterError(rdkafka: error, attempt))
+            throw explained(ClusterError(rdkafka: error, attempt), by: handle)
         }
-        admin.connectionError = nil  // what was wrong with the connection is over
+        handle.connectionError = nil  // what was wrong with the connection is over
         return try read(metadata.pointee)
     }
 

@@ -111,9 +111,11 @@ package final class RemoteCluster: Cluster {
     var requestTimeoutMilliseconds: Int32 { configuration.requestTimeout.milliseconds }
 
     /// Adds to a failure that says only "timed out" why there was no connection, when that is known.
-    func explained(_ error: ClusterError) -> ClusterError {
+    ///
+    /// - Parameter handle: the client that was asked; the admin client by default.
+    func explained(_ error: ClusterError, by handle: ClientHandle? = nil) -> ClusterError {
         guard [.requestTimedOut, .networkException, .brokerNotAvailable].contains(error.code),
-            let connectionError = admin.connectionError
+            let connectionError = (handle ?? admin).connectionError
         else { return error }
         var error = error
         error.message += ": " + Self.reason(connectionError.text)

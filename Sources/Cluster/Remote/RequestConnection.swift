@@ -58,6 +58,8 @@ final class RequestConnection: Sendable {
         timeout: Duration
     ) async throws(ClusterError) -> RequestConnection {
         let attempt = "connect to \(address)"
+        let clock = ContinuousClock()
+        let deadline = clock.now + timeout
         let connection: RequestConnection
         do {
             let channel = try await ClientBootstrap(group: group)
@@ -82,7 +84,8 @@ final class RequestConnection: Sendable {
             if let failure = ClusterError(tls: error, address) { throw failure }
             throw ClusterError(.brokerNotAvailable, "\(attempt): \(Self.reason(error))")
         }
-        let answer = try await connection.exchange(ApiVersionsRequest(), version: 0, timeout: timeout)
+        let answer = try await connection.exchange(
+            ApiVersionsRequest(), version: 0, timeout: max(.milliseconds(1), deadline - clock.now))
         try check(answer.errorCode, attempt)
         connection.offered.withLock { offered in
             for api in answer.apiKeys where api.minVersion <= api.maxVersion {

@@ -75,9 +75,11 @@ extension GroupShard {
         begin(at: at)
         let context = ClassicGroup.Context(configuration: configuration, at: at)
         for id in groups.keys.sorted() {
+            defer { arm(id) }
+            // Most are classic, and do not ask for settings, which are built from texts.
+            guard withClassicGroup(id, { $0.restart(context) }) == nil else { continue }
             let settings = configuration.settings(of: id)
             let consumerSettings = configuration.withClassicSize(settings.consumer)
-            _ = withClassicGroup(id) { $0.restart(context) }
             _ = withConsumerGroup(id) { $0.finishLoading(consumerSettings, at: at) }
             _ = withShareGroup(id) {
                 $0.finishLoading(ShareGroupContext(settings: settings.share, topics: NoTopics(), time: at))
@@ -85,7 +87,6 @@ extension GroupShard {
             _ = withStreamsGroup(id) {
                 $0.finishLoading(StreamsGroupContext(settings: settings.streams, topics: NoTopics(), time: at))
             }
-            arm(id)
         }
         armSweep()
     }

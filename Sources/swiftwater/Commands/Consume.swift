@@ -161,6 +161,8 @@ struct Consume: AsyncParsableCommand {
                 partitions += topic.partitions.map { TopicPartition(name, $0.partition) }
             } catch let error as ClusterError where error.code == .unknownTopicOrPartition {}  // deleted meanwhile
         }
+        // Before anything is read: a topic that is made anew from here on is noticed.
+        if include != nil, !exitAtEnd { read = await read.withIds(of: cluster) }
         let isolation = isolationLevel
         let ends =
             exitAtEnd

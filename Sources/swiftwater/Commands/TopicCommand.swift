@@ -132,11 +132,14 @@ struct TopicDescribe: AsyncParsableCommand {
         let all = try await pattern.chosen(
             names, in: cluster, all: { try await cluster.topics().filter { !$0.isInternal }.map(\.name) })
         if let only { return try await show(only, of: all, in: cluster) }
+        // Of all at once: where the cluster does not answer, that is waited for once.
+        let ids = await cluster.topicIds(of: all)
         var count = 0
         for name in all {
-            let details: Details
+            var details: Details
             do {
                 details = try await self.details(name, in: cluster)
+                details.topic.id = ids[name]
             } catch let error as ClusterError where names.isEmpty && error.code == .unknownTopicOrPartition {
                 Output.complain("swiftwater: topic '\(name)' is left out: it was deleted meanwhile")
                 continue
@@ -255,7 +258,7 @@ struct TopicDescribe: AsyncParsableCommand {
 
         var json: JSONValue {
             var members: [(String, JSONValue)] = [("name", .string(topic.name))]
-            // librdkafka does not tell it.
+            // Not every cluster tells it.
             if let id = topic.id { members.append(("id", .string(id))) }
             members += [
                 ("internal", .bool(topic.isInternal)),

@@ -1,4 +1,7 @@
+import Bytes
 import KafkaMessages
+import NIOCore
+import Synchronization
 import TestKit
 import Testing
 
@@ -70,5 +73,33 @@ import Testing
         #expect(memberIds == [member])
         fixture.advance(ms: 1)
         #expect(memberIds.isEmpty)
+    }
+
+    private final class Asked: Sendable {
+        let groups = Mutex<[String]>([])
+    }
+
+    /// They have none, and with many groups the time counts before any of them is served.
+    @Test func `settings are not asked for when classic groups are loaded`() throws {
+        let asked = Asked()
+        var configuration = GroupConfiguration()
+        configuration.settingsOfGroup = { group in
+            asked.groups.withLock { $0.append(group) }
+            return nil
+        }
+        var shard = GroupShard(configuration: configuration, seed: 1)
+        for group in ["a", "b"] {
+            let value = GroupMetadataValue(
+                protocolType: "consumer", generation: 4, protocol: "range", leader: "m", currentStateTimestamp: 9,
+                members: [.init(memberId: "m", sessionTimeout: 7_000, assignment: ByteBuffer(bytes: [2]))])
+            let record = try CoordinatorRecord(
+                key: GroupMetadataKey(group: group), keyVersion: 2,
+                value: (value, GroupMetadataValue.versions.upperBound)
+            )
+            try shard.replay(key: record.key, value: record.value, producerId: nil)
+        }
+        shard.finishLoading(at: EventTime(wall: 10, monotonic: 0))
+        #expect(shard.nextDeadline == 7_000)
+        #expect(asked.groups.withLock { $0 } == [])
     }
 }
