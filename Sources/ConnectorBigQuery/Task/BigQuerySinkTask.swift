@@ -463,7 +463,13 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
     ) async throws(ConnectError) -> [String?] {
         func all(_ hint: String) -> [String?] { Array(repeating: hint, count: misfits.count) }
         let records = misfits.map(\.row.record).filter { $0.value.schema != nil }
-        guard !records.isEmpty else { return all("; records without a schema do not change a table") }
+        guard !records.isEmpty else {
+            return misfits.map { misfit in
+                let unknown = tables.unknownName(name, in: misfit.row)
+                return (unknown.map { "; the table has no column \($0), and" } ?? ";")
+                    + " records without a schema do not change a table"
+            }
+        }
         guard settings.allowsNewFields || settings.allowsRelaxation else {
             return all(
                 "; You may want to enable schema updates by specifying allowNewBigQueryFields=true or "
