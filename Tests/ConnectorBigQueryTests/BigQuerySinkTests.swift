@@ -66,6 +66,9 @@ import Testing
                 try await put(settings(url, properties), rows(1))
             }
             #expect(failure?.message.contains("partitioned by hour and not by day") == true)
+            server.set("t", #"{"schema":{"fields":[]}}"#)
+            let other = await #expect(throws: ConnectError.self) { try await put(settings(url, properties), rows(1)) }
+            #expect(other?.message.contains("as it is not partitioned by day: set bigQueryPartition") == true)
         }
     }
 

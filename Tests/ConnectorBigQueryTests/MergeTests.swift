@@ -55,7 +55,8 @@ import Testing
     @Test func `the statements`() {
         var query = MergeQuery(
             destination: TableName(dataset: "d", table: "t"), intermediate: TableName(dataset: "d", table: "i"),
-            keyColumn: "k", keyFields: [["id"], ["place", "city"]], valueColumns: ["a", "b`"], upserts: true,
+            keyColumn: "k", keyFields: [["id"], ["place", "city"]], valueColumns: ["a", "b`"], hasValues: true,
+            upserts: true,
             deletes: true, hasPartitionTime: false)
         let source =
             "USING (SELECT src.* FROM (SELECT ARRAY_AGG(x ORDER BY x.i DESC LIMIT 1)[OFFSET(0)] src FROM `d`.`i` x "
@@ -85,8 +86,13 @@ import Testing
                 + "WHEN NOT MATCHED AND src.value IS NOT NULL THEN INSERT (`k`, `a`) VALUES (src.key, src.value.`a`)")
         // Only deletions so far.
         query.valueColumns = []
+        query.hasValues = false
         query.upserts = true
         #expect(query.merge([3]).hasSuffix("ON dst.`k` = src.key WHEN MATCHED AND src.value IS NULL THEN DELETE"))
+        // Only keys.
+        query.hasValues = true
+        query.deletes = false
+        #expect(query.merge([3]).hasSuffix("ON dst.`k` = src.key WHEN NOT MATCHED THEN INSERT (`k`) VALUES (src.key)"))
         #expect(
             query.clear(upTo: 5) == "DELETE FROM `d`.`i` WHERE batchNumber <= 5 AND _PARTITIONTIME IS NOT NULL")
     }
@@ -108,7 +114,7 @@ import Testing
                     == ["a", "kafka"])
             let insert = try #require(server.inserts.first)
             #expect(insert.line == "POST \(TableServer.tables)/\(name)/insertAll")
-            #expect(insert.ids == ["t-0-0", "t-0-1", "t-0-2"])
+            #expect(insert.ids == ["t-0-0-0", "t-0-1-0", "t-0-2-0"])
             let rows = insert.rows.compactMap { $0["json"] }
             #expect(rows.map { $0["i"]?.integer } == [1, 2, 3] && rows.allSatisfy { $0["batchNumber"]?.integer == 0 })
             #expect(rows.map { $0["value"]?["a"]?.text } == ["x", "y", nil] && rows[2]["value"] == nil)
@@ -167,6 +173,140 @@ import Testing
             context.pass(millis: 10_000)
             try await task.put([])
             #expect(server.merges.map { $0.contains("batchNumber = 1 ") } == [true])
+        }
+    }
+
+    /// BigQuery leaves out rows whose ids it has seen, also those that are not merged.
+    @Test func `a partition that comes back`() async throws {
+        try await run { task, context, server in
+            let records = [put(1, "x", at: 0), put(2, "y", at: 1)]
+            try await task.put(records)
+            await task.close([partition])
+            try await task.put(records)
+            #expect(server.inserts.map(\.ids) == [["t-0-0-0", "t-0-1-0"], ["t-0-0-1", "t-0-1-1"]])
+            context.pass(millis: 60_000)
+            try await task.put([])
+            context.pass(millis: 10_000)
+            try await task.put([])
+            #expect(server.merges.map { $0.contains("batchNumber = 1 ") } == [true])
+            #expect(try await task.preCommit([partition: 2]) == [partition: 2])
+        }
+    }
+
+    /// BigQuery takes no column away.
+    @Test func `the intermediate table never loses columns`() async throws {
+        let columns =
+            #"{"schema":{"fields":[{"name":"k","type":"RECORD","fields":[{"name":"id","type":"INTEGER"}]}"#
+        try await run(["allowNewBigQueryFields": "true", "allowBigQueryRequiredFieldRelaxation": "true"]) {
+            task, _, server in
+            server.set(
+                "t", columns + #",{"name":"a","type":"STRING","mode":"REQUIRED"},{"name":"own","type":"STRING"}]}}"#)
+            try await task.put([deletion(1, at: 0)])
+            let schema = ConnectSchema.structure([.init("a", .optionalString), .init("b", .optionalString)])
+            let value = ConnectStruct(schema, values: [.string("x"), .string("y")])
+            try await task.put([record(.structure(value), key: key(1), offset: 1, schema: schema)])
+            let name = try #require(server.tableNames.first { $0.contains("_tmp_") })
+            let fields = server.table(name)?["schema"]?["fields"]?.elements?.first?["fields"]?.elements ?? []
+            #expect(fields.map { $0["name"]?.text } == ["a", "own", "b"])
+        }
+        try await run(["allowNewBigQueryFields": "true", "allowBigQueryRequiredFieldRelaxation": "true"]) {
+            task, _, server in
+            server.set("t", columns + "]}}")
+            try await task.put([deletion(1, at: 0)])
+            try await task.put([put(1, "x", at: 1)])
+            let name = try #require(server.tableNames.first { $0.contains("_tmp_") })
+            let fields = server.table(name)?["schema"]?["fields"]?.elements?.first?["fields"]?.elements ?? []
+            #expect(fields.map { $0["name"]?.text } == ["none", "a"])
+        }
+    }
+
+    @Test func `columns that the table has are waited for`() async throws {
+        try await run(
+            [:],
+            { request, number in
+                request.line.hasSuffix("/insertAll") && number < 3
+                    ? TableServer.insertErrors(request, [0: ("invalid", "no such field: value.a.")]) : nil
+            }, isTolerant: true
+        ) { task, context, server in
+            try await task.deliver([put(1, "x", at: 0)], context)
+            #expect(context.refused.isEmpty && server.inserts.count == 4)
+        }
+    }
+
+    @Test func `rows that were all refused hold up nothing`() async throws {
+        try await run(["kafkaDataFieldName": "k2"], isTolerant: true) { task, context, server in
+            server.set(
+                "t",
+                #"{"schema":{"fields":[{"name":"k","type":"RECORD","fields":[{"name":"id","type":"INTEGER"}]},{"name":"k2","type":"RECORD"}]}}"#
+            )
+            try await task.put([put(1, "x", at: 0)])
+            #expect(context.refused == [0] && server.inserts.isEmpty)
+            context.pass(millis: 60_000)
+            try await task.put([])
+            context.pass(millis: 10_000)
+            try await task.put([])
+            #expect(server.merges.isEmpty)
+            #expect(try await task.preCommit([partition: 1]) == [partition: 1])
+        }
+    }
+
+    @Test func `intervals of any length`() async throws {
+        try await run(["mergeIntervalMs": "9223372036854775807"]) { task, context, server in
+            try await task.put([put(1, "x", at: 0)])
+            context.pass(millis: 1_000_000)
+            try await task.put([])
+            #expect(server.merges.isEmpty)
+        }
+    }
+
+    /// A query that has failed has failed for ever.
+    @Test(arguments: [
+        (
+            400,
+            #"{"error":{"code":400,"message":"Query error: Could not serialize access to table","errors":[{"reason":"invalidQuery"}]}}"#
+        ),
+        (400, #"{"error":{"code":400,"message":"m","errors":[{"reason":"jobBackendError"}]}}"#), (503, ""),
+    ])
+    func `a query that fails while it runs`(status: Int, answer: String) async throws {
+        try await run(
+            [:],
+            { request, number in
+                if request.line.hasSuffix("/queries"), request.body.contains("MERGE"), number == 0 {
+                    return (200, #"{"jobComplete":false,"jobReference":{"jobId":"j1"}}"#)
+                }
+                if request.line.hasSuffix("/queries/j1") { return (status, answer) }
+                guard request.line.hasSuffix("/jobs/j1") else { return nil }
+                return (200, #"{"status":{"state":"DONE","errorResult":{"reason":"backendError","message":"m"}}}"#)
+            }
+        ) { task, context, server in
+            try await task.put([put(1, "x", at: 0)])
+            context.pass(millis: 60_000)
+            try await task.put([])
+            context.pass(millis: 10_000)
+            try await task.put([])
+            try await task.deliver([], context)
+            #expect(server.merges.count == 2)
+            let ids = server.requests.filter { $0.body.contains("MERGE") }.compactMap { $0.json?["requestId"]?.text }
+            #expect(Set(ids).count == 2 && ids.allSatisfy { $0.utf8.count <= 36 })
+            #expect(try await task.preCommit([partition: 1]) == [partition: 1])
+        }
+    }
+
+    @Test func `queries fail only so often`() async throws {
+        try await run(
+            [:],
+            { request, _ in
+                request.line.hasSuffix("/queries")
+                    ? TableServer.error(400, "invalidQuery", "Could not serialize access to table p:d.t due to update")
+                    : nil
+            }
+        ) { task, context, server in
+            try await task.put([put(1, "x", at: 0)])
+            context.pass(millis: 60_000)
+            try await task.put([])
+            context.pass(millis: 10_000)
+            let failure = await #expect(throws: ConnectError.self) { try await task.deliver([], context) }
+            #expect(failure?.isRetriable == false && server.merges.count == 6)
         }
     }
 
@@ -262,7 +402,7 @@ import Testing
             try await task.put([deletion(1, at: 0), row([("a", .string, .string("x"))], offset: 1), put(1, "x", at: 2)])
             #expect(context.refused == [1])
             #expect(context.words.first?.contains("Record keys must be non-null") == true)
-            #expect(server.inserts.flatMap(\.ids) == ["t-0-2"])
+            #expect(server.inserts.flatMap(\.ids) == ["t-0-2-0"])
         }
         // Nothing to delete from, and nothing that says what the table is like.
         try await run { task, _, server in
@@ -286,16 +426,15 @@ import Testing
                 server.table(name)?["schema"]?["fields"]?.elements?.first?["fields"]?.elements?.map { $0["name"]?.text }
                     ?? []
             }
-            // What others have in the table is left alone.
-            #expect(fields() == ["a"])
+            #expect(fields() == ["a", "own"])
             try await task.put([more])
-            #expect(fields() == ["a", "b"])
+            #expect(fields() == ["a", "own", "b"])
             #expect(server.columns("t").last == "b:STRING:NULLABLE")
         }
         try await run(isTolerant: true) { task, context, server in
             try await task.put([put(1, "x", at: 0)])
             try await task.put([more])
-            #expect(context.refused == [1] && server.inserts.flatMap(\.ids) == ["t-0-0"])
+            #expect(context.refused == [1] && server.inserts.flatMap(\.ids) == ["t-0-0-0"])
         }
     }
 }

@@ -126,6 +126,17 @@ final class TableServer: Sendable {
         return (200, #"{"insertErrors":[\#(entries.joined(separator: ","))]}"#)
     }
 
+    /// Whether a column is gone, or has become REQUIRED.
+    private static func lacks(_ wanted: JSONValue, of there: JSONValue?) -> Bool {
+        (there?.elements ?? []).contains { field in
+            let other = wanted.elements?.first { $0["name"]?.text?.lowercased() == field["name"]?.text?.lowercased() }
+            guard let other else { return true }
+            if other["mode"]?.text == "REQUIRED", field["mode"]?.text != "REQUIRED" { return true }
+            guard let fields = field["fields"] else { return false }
+            return other["fields"].map { lacks($0, of: fields) } ?? true
+        }
+    }
+
     private func answer(_ request: Request, _ handler: Handler) -> (Int, String) {
         let number = state.withLock { state in
             state.requests.append(request)
@@ -157,6 +168,10 @@ final class TableServer: Sendable {
                 state.tables[key] = nil
                 return (204, "")
             case "PATCH":
+                let wanted = request.json?["schema"]?["fields"]
+                if let wanted, Self.lacks(wanted, of: table["schema"]?["fields"]) {
+                    return Self.error(400, "invalid", "Provided Schema does not match Table \(key).")
+                }
                 var members = table.members ?? []
                 for (name, value) in request.json?.members ?? [] {
                     members.removeAll { $0.0 == name }

@@ -32,6 +32,53 @@ import Testing
         #expect(try files(disk, "/lake").keys.count == 2)
     }
 
+    /// Times are whatever producers say.
+    @Test func `times of any size`() async throws {
+        for properties in [
+            ["rotate.interval.ms": "1000"], ["rotate.interval.ms": "9223372036854775807"],
+            [
+                "partitioner.class": "TimeBasedPartitioner", "partition.duration.ms": "1000", "path.format": "yyyy",
+                "locale": "en", "timezone": "UTC", "timestamp.extractor": "Record", "rotate.interval.ms": "1000",
+                "rotate.schedule.interval.ms": "9223372036854775807",
+            ],
+        ] {
+            let sink = try await FolderTask(SimulatedDisk(seed: 1), properties)
+            let times: [Int64] = [.min, .max, 0, .min, .max, 5]
+            try await sink.task.put(numbered(0..<6) { times[Int($0)] })
+            #expect(try await sink.offset() != nil)
+            await sink.task.stop()
+        }
+    }
+
+    @Test func `late values do not go where records without a value are`() async throws {
+        let disk = SimulatedDisk(seed: 1)
+        let sink = try await FolderTask(
+            disk,
+            [
+                "flush.size": "5", "partitioner.class": "TimeBasedPartitioner", "partition.duration.ms": "1000",
+                "path.format": "s", "locale": "en", "timezone": "UTC", "timestamp.extractor": "Record",
+                "append.late.data": "true", "rotate.interval.ms": "50000", "behavior.on.null.values": "write",
+                "store.kafka.keys": "true", "keys.format.class": "JsonFormat",
+            ])
+        let times: [(time: Int64, isTombstone: Bool)] = [
+            (1500, false), (1600, true), (500, false), (400, true), (1700, false),
+        ]
+        try await sink.task.put(
+            times.enumerated().map { n, entry in
+                sinkRecord(
+                    entry.isTombstone ? .null : object([("n", .int64(Int64(n)))]),
+                    offset: Int64(n), key: SchemaAndValue(.string, .string("k\(n)")), timestamp: entry.time)
+            })
+        let found = try files(disk, "/lake")
+        #expect(
+            found.keys.sorted() == [
+                "topics/t/1/t+0+0000000000.json", "topics/t/1/t+0+0000000000.keys.json",
+                "topics/t/tombstone/t+0+0000000001.keys.json",
+            ])
+        #expect(text(found, "topics/t/tombstone/t+0+0000000001.keys.json") == "\"k1\"\n\"k3\"\n")
+        await sink.task.stop()
+    }
+
     @Test func `a second run writes the same objects again`() async throws {
         for properties in [
             [:], ["s3.compression.type": "gzip"],

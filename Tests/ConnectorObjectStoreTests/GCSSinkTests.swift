@@ -54,6 +54,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [404, 410]) func `a session that is gone`(status: Int) async throws {
+        try await BucketServer.run([status]) { url, _ in
+            let task = try made(url, ["flush.size": "40", "gcs.part.size": "5242880"])
+            try await task.start()
+            let text = String(repeating: "x", count: 6 << 20)
+            let failure = await #expect(throws: ConnectError.self) {
+                try await task.put([sinkRecord(object([("n", .string(text))]), offset: 0)])
+            }
+            #expect(failure?.message.contains("no longer knows the session") == true && failure?.isRetriable == false)
+            await task.stop()
+        }
+    }
+
     @Test func `what is not complete is given up`() async throws {
         try await BucketServer.run { url, server in
             let task = try made(url, ["flush.size": "40", "gcs.part.size": "5242880"])
@@ -187,6 +200,7 @@ final class BucketServer: Sendable {
                 return Answer(status: 400)
             }
             disturbance = state.disturbances.isEmpty ? 0 : state.disturbances.removeFirst()
+            if disturbance == 404 || disturbance == 410 { return Answer(status: disturbance) }
             let half = body.count / (512 << 10) * (256 << 10)
             session.bytes += disturbance == 308 || disturbance == 503 ? Array(body[..<half]) : body
         }

@@ -50,6 +50,7 @@ import Testing
             ("2013-05-24T15:07", 1_369_408_020_000), ("2013-05-24", 1_369_353_600_000),
             ("2013-05-24T17:07:09+02:00", 1_369_408_029_000), ("2013-05-24T10:07:09.5-0500", 1_369_408_029_500),
             ("2013-05-24T15:07:09.123456Z", 1_369_408_029_123), ("2013-13-24", nil), ("2013-02-30", nil), ("x", nil),
+            ("999999999999999999-01-01", nil), ("292278993-12-31T23:59:59.999Z", 9_223_372_017_129_599_999),
             ("2013-05-24T25:00", nil), ("", nil), ("2013-05-24T", nil),
         ] as [(String, Int64?)])
     func `moments as texts`(text: String, millis: Int64?) { #expect(ISOMoment.millis(text) == millis) }
@@ -90,7 +91,8 @@ import Testing
     @Test func `times of records`() throws {
         let fields: [(ConnectValue, Int64?)] = [
             (.int64(5), 5), (.instant(6), 6), (.string("1970-01-01T00:00:01Z"), 1000), (.float64(1.9), 1),
-            (.float64(.nan), nil), (.null, nil),
+            (.float64(.nan), nil), (.null, nil), (.int64(.max), 1 << 53), (.int64(.min), -1 << 53),
+            (.instant(.max), 1 << 53), (.string("292278993-01-01"), 1 << 53),
         ]
         for (value, millis) in fields {
             let record = sinkRecord(object([("ts", value)]), offset: 0)
@@ -128,5 +130,6 @@ import Testing
     @Test func `scheduled times`() {
         #expect(PartitionWriter.next(1_369_408_029_045, 3_600_000, .utc) == 1_369_411_200_000)
         #expect(PartitionWriter.next(1_369_408_029_045, 25 * 60_000, .utc) == 1_369_353_600_000 + 37 * 25 * 60_000)
+        #expect(PartitionWriter.next(1_369_408_029_045, .max, .utc) == .max)
     }
 }

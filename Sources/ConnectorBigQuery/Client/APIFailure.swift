@@ -26,10 +26,14 @@ struct APIFailure: Sendable {
     var isPassing: Bool {
         status == 429 || status >= 500
             || status == 403 && ["quotaExceeded", "rateLimitExceeded", "backendError"].contains(reason)
-            || status == 400
-                && (["jobBackendError", "jobInternalError"].contains(reason)
-                    || message.hasPrefix("Could not serialize access to"))
+            || isOfJob && message.contains("Could not serialize access to")
+            || isOfJob && ["jobBackendError", "jobInternalError"].contains(reason)
+            || status == 200
+                && ["backendError", "internalError", "rateLimitExceeded", "quotaExceeded"].contains(reason)
     }
+
+    /// A query has ended with it, whatever it is asked. Errors may also stand in an answer 200.
+    var isOfJob: Bool { status == 400 || status == 200 }
 
     /// The table is not there, or not yet. A dataset that is not there is another matter.
     var isMissingTable: Bool {

@@ -92,25 +92,76 @@ final class BigQueryClient: Sendable {
 
     /// Runs a statement, and waits for it for a short time.
     ///
-    /// - Parameter isTriedOnce: a failure that may pass is one like any other.
-    func query(_ statement: String, isTriedOnce: Bool = false) async throws(ConnectError) -> QueryResult {
-        let body = JSONValue.object([
-            ("query", .string(statement)), ("useLegacySql", .bool(false)), ("timeoutMs", .number(Self.queryMillis)),
-        ])
-        return try Self.result(try await send("POST", queriesPath, body.bytes, isTriedOnce: isTriedOnce))
+    /// - Parameter requestID: the same for a request that comes again because nobody knows what became of it.
+    /// - Returns: `.failed` also for a query that has ended in a way that may pass: only another one may succeed.
+    func query(_ statement: String, requestID: String) async throws(ConnectError) -> QueryResult {
+        try Self.result(
+            try await send("POST", queriesPath, Self.query(statement, requestID, Self.queryMillis), .unlessOfJob))
+    }
+
+    /// Begins a statement of which it does not matter whether it succeeds.
+    func begin(_ statement: String) async throws(ConnectError) -> QueryResult {
+        try Self.result(try await send("POST", queriesPath, Self.query(statement, nil, 0), .never))
+    }
+
+    private static func query(_ statement: String, _ requestID: String?, _ millis: Int64) -> [UInt8] {
+        var members: [(String, JSONValue)] = [
+            ("query", .string(statement)), ("useLegacySql", .bool(false)), ("timeoutMs", .number(millis)),
+        ]
+        if let requestID { members.append(("requestId", .string(requestID))) }
+        return JSONValue.object(members).bytes
     }
 
     /// What has become of a query.
+    ///
+    /// - Returns: `.failed` as of `query`.
     func result(_ job: Job) async throws(ConnectError) -> QueryResult {
-        var path = queriesPath + "/\(PercentEncoding.encoded(job.id))?maxResults=0&timeoutMs=\(Self.queryMillis)"
-        if let location = job.location { path += "&location=" + PercentEncoding.encoded(location) }
-        return try Self.result(try await send("GET", path))
+        let location = job.location.map { "&location=" + PercentEncoding.encoded($0) } ?? ""
+        let id = PercentEncoding.encoded(job.id)
+        do throws(ConnectError) {
+            return try Self.result(
+                try await send(
+                    "GET", queriesPath + "/\(id)?maxResults=0&timeoutMs=\(Self.queryMillis)\(location)", nil,
+                    .unlessOfJob))
+        } catch {
+            // It may be the query's own error, which it then has for ever.
+            guard error.isRetriable,
+                let answer = try? await send("GET", jobsPath + "/\(id)?fields=status\(location)", nil, .never),
+                answer.isSuccess, let status = JSONValue.parse(answer.body)?["status"], status["state"]?.text == "DONE",
+                let result = status["errorResult"], result.members != nil
+            else { throw error }
+            var failure = APIFailure(answer)
+            failure.reason = result["reason"]?.text ?? ""
+            failure.message = result["message"]?.text ?? ""
+            return .failed(failure)
+        }
+    }
+
+    /// Notes that something failed in a way that may pass, and when to try again.
+    ///
+    /// - Parameter attempt: how often it has failed before.
+    /// - Returns: `.retriable`; `.connect` when it has failed too often.
+    func failure(_ name: String, attempt: Int, _ reason: String) -> ConnectError {
+        let count = settings.usualRetryCount + settings.retryCount
+        guard attempt < count else {
+            return ConnectError(.connect, "Exceeded \(count + 1) attempts: \(reason)")
+        }
+        log(.warning, "Attempt \(attempt + 1) of \(count + 1) failed: \(reason)")
+        attempts.fail(name, pause: pause(attempt))
+        return ConnectError(.retriable, reason)
+    }
+
+    private func pause(_ attempt: Int) -> Duration {
+        attempt < settings.usualRetryCount
+            ? settings.usualPauses.pause(attempt)
+            : settings.retryWait + settings.retryJitter * Double.random(in: 0...1)
     }
 
     /// So long the answer waits for the query's end: a task that is to stop waits for it.
     private static let queryMillis: Int64 = 2000
 
     private var queriesPath: String { "/bigquery/v2/projects/\(PercentEncoding.encoded(settings.project))/queries" }
+    private var jobsPath: String { "/bigquery/v2/projects/\(PercentEncoding.encoded(settings.project))/jobs" }
 
     private static func result(_ response: HTTPCaller.Response) throws(ConnectError) -> QueryResult {
         guard response.isSuccess else { return .failed(APIFailure(response)) }
@@ -159,13 +210,16 @@ final class BigQueryClient: Sendable {
         return datasetPath(name) + "/tables/" + PercentEncoding.encoded(table)
     }
 
+    /// Which failures that may pass are tried again.
+    private enum Again { case always, unlessOfJob, never }
+
     /// Sends a request.
     ///
     /// - Returns: an answer that trying again would not change.
     /// - Throws: `.retriable` for all others, and notes when to try again; `.connect` for credentials that are refused.
     private func send(
-        _ method: String, _ path: String, _ body: [UInt8]? = nil, headers: [(name: String, value: String)] = [],
-        isTriedOnce: Bool = false
+        _ method: String, _ path: String, _ body: [UInt8]? = nil, _ again: Again = .always,
+        headers: [(name: String, value: String)] = []
     ) async throws(ConnectError) -> HTTPCaller.Response {
         let url = settings.endpoint + path
         let request = method + " " + path
@@ -187,14 +241,16 @@ final class BigQueryClient: Sendable {
                     continue
                 }
                 let failure = APIFailure(response)
-                guard !response.isSuccess, failure.isPassing, !isTriedOnce else {
+                guard !response.isSuccess, failure.isPassing,
+                    again == .always || again == .unlessOfJob && !failure.isOfJob
+                else {
                     attempts.succeed(request)
                     return response
                 }
                 reason = "\(settings.endpoint) answered \(failure.description)"
                 wait = response.retryAfter ?? .zero
             } catch {
-                guard error.isRetriable, !isTriedOnce else { throw error }
+                guard error.isRetriable, again != .never else { throw error }
                 reason = error.message
             }
             let count = settings.usualRetryCount + settings.retryCount
@@ -204,11 +260,7 @@ final class BigQueryClient: Sendable {
                 throw ConnectError(.retriable, "Exceeded \(count + 1) attempts of a request: \(reason)")
             }
             log(.warning, "Attempt \(attempt + 1) of \(count + 1) failed: \(reason)")
-            let own =
-                attempt < settings.usualRetryCount
-                ? settings.usualPauses.pause(attempt)
-                : settings.retryWait + settings.retryJitter * Double.random(in: 0...1)
-            attempts.fail(request, pause: max(wait, own))
+            attempts.fail(request, pause: max(wait, pause(attempt)))
             throw ConnectError(.retriable, reason)
         }
     }

@@ -19,6 +19,8 @@ struct MergeQuery: Sendable {
     var keyFields: [[String]]
     /// Columns of the destination that come from values.
     var valueColumns: [String]
+    /// Whether rows have values, if only such without columns.
+    var hasValues: Bool
     var upserts: Bool
     var deletes: Bool
     /// Whether new rows say in which partition of the destination they go.
@@ -35,7 +37,7 @@ struct MergeQuery: Sendable {
                 "WHEN MATCHED\(deletes ? " AND \(isUpdate)" : "") THEN UPDATE SET \(columns.joined(separator: ", "))")
         }
         if deletes { clauses.append("WHEN MATCHED AND \(isDeletion) THEN DELETE") }
-        if !valueColumns.isEmpty {
+        if hasValues {
             var columns = [Self.quoted(keyColumn)]
             var values = ["src.key"]
             if hasPartitionTime {

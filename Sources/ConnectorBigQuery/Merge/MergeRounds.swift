@@ -20,6 +20,17 @@ struct MergeRounds: Sendable {
         var readyAt: Int64 = 0
         /// The query that merges it.
         var job: BigQueryClient.Job?
+        /// By which BigQuery tells that query when its request comes twice.
+        var requestID = Self.newRequestID
+        /// Partitions that are somebody else's since that query runs.
+        var gone: Set<SinkPartition> = []
+        /// How often a query of it has failed in a way that may pass.
+        var failureCount = 0
+
+        /// Up to 36 characters.
+        fileprivate static var newRequestID: String {
+            (0..<2).map { _ in String(UInt64.random(in: 0...UInt64.max), radix: 16) }.joined(separator: "-")
+        }
 
         /// In their order, which is that of their rounds, too.
         var numbers: [Int64] { batches.values.map(\.number).sorted() }
@@ -74,8 +85,18 @@ struct MergeRounds: Sendable {
         return closed.first.flatMap { $0.readyAt <= now ? $0 : nil }
     }
 
-    mutating func run(_ job: BigQueryClient.Job?) {
+    mutating func run(_ job: BigQueryClient.Job) {
         if !closed.isEmpty { closed[0].job = job }
+    }
+
+    /// The query of the first round has failed; another one may do it.
+    mutating func fail() {
+        guard !closed.isEmpty else { return }
+        closed[0].job = nil
+        for partition in closed[0].gone { closed[0].batches[partition] = nil }
+        closed[0].gone = []
+        closed[0].requestID = Round.newRequestID
+        closed[0].failureCount += 1
     }
 
     /// The first round is in the destination.
@@ -89,6 +110,7 @@ struct MergeRounds: Sendable {
             open.batches[partition] = nil
             for index in closed.indices where closed[index].job == nil { closed[index].batches[partition] = nil }
         }
+        for index in closed.indices where closed[index].job != nil { closed[index].gone.formUnion(partitions) }
         places = places.filter { !partitions.contains($0.key.topicPartition) }
     }
 

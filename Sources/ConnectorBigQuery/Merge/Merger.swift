@@ -3,8 +3,8 @@ import JSONFormat
 
 /// Upserts and deletions: rows are streamed into an intermediate table for each destination, and merged from there.
 ///
-/// The intermediate table has the destination's own columns, as far as values have them, so that BigQuery refuses what would
-/// not fit there row by row.
+/// The intermediate table has the destination's own columns, so that BigQuery refuses what would not fit there row by row. It
+/// never loses one: BigQuery refuses that.
 ///
 /// `@unchecked Sendable`: used by the task alone, which has one caller at a time.
 final class Merger: @unchecked Sendable {
@@ -14,6 +14,7 @@ final class Merger: @unchecked Sendable {
         var fields: [BigQueryField]?
         /// Names of columns that values have.
         var columns: Set<String> = []
+        var hasValues = false
         /// Schemas of values whose names are among them.
         var covered: Set<ConnectSchema> = []
         var rounds = MergeRounds()
@@ -29,6 +30,8 @@ final class Merger: @unchecked Sendable {
     private let suffix: String
     private var tables: [TableName: Table] = [:]
     private var nextClosing: Int64?
+    /// The table that is merged last, as its turn was.
+    private var lastName: TableName?
     private static let coveredCountMax = 1000
 
     /// - Parameter now: milliseconds since 1970.
@@ -78,7 +81,7 @@ final class Merger: @unchecked Sendable {
         guard let destination = destinations.fields(name) else {
             throw ConnectError(.retriable, "\(name) is not known yet")
         }
-        let fields = try self.fields(name, destination, table.columns)
+        let fields = try self.fields(name, destination, beside: table.fields)
         guard fields != table.fields else { return false }
         if table.fields == nil {
             // Nobody else has its name; one that is there is ours, of a request whose answer was lost.
@@ -93,6 +96,7 @@ final class Merger: @unchecked Sendable {
     }
 
     private func note(_ record: ConnectRecord, _ table: inout Table) throws(ConnectError) {
+        if !record.value.value.isNull { table.hasValues = true }
         if let schema = record.value.schema {
             guard !record.value.value.isNull, !table.covered.contains(schema) else { return }
             for field in try converter.fields(record) where field.identity != keyIdentity {
@@ -110,7 +114,7 @@ final class Merger: @unchecked Sendable {
     }
 
     private func fields(
-        _ name: TableName, _ destination: [BigQueryField], _ columns: Set<String>
+        _ name: TableName, _ destination: [BigQueryField], beside existing: [BigQueryField]?
     ) throws(ConnectError) -> [BigQueryField] {
         guard let key = destination.first(where: { $0.identity == keyIdentity }), key.type == "RECORD" else {
             throw ConnectError(
@@ -118,17 +122,36 @@ final class Merger: @unchecked Sendable {
                 "\(name) has no column \(settings.shown(merging.keyColumn)) that is a RECORD, which kafkaKeyFieldName names"
             )
         }
-        let others = destination.filter { $0.identity != keyIdentity }
-        var values = others.filter { columns.contains($0.identity) || $0.mode == .required }
-        // No RECORD is without fields. These are not written.
-        if values.isEmpty { values = others.isEmpty ? [BigQueryField("none", "STRING")] : others }
-        return [
+        var values = destination.filter { $0.identity != keyIdentity }
+        // No RECORD is without fields. This one is not written.
+        if values.isEmpty { values = [BigQueryField("none", "STRING")] }
+        let fields = [
             BigQueryField(MergeQuery.value, "RECORD", fields: values.map(\.plain)),
             BigQueryField(MergeQuery.key, "RECORD", .required, fields: key.fields.map(\.plain)),
             BigQueryField(MergeQuery.iteration, "INTEGER", .required),
             BigQueryField(MergeQuery.partitionTime, "TIMESTAMP"),
             BigQueryField(MergeQuery.batchNumber, "INTEGER", .required),
         ]
+        return existing.map { Self.widened($0, by: fields) } ?? fields
+    }
+
+    /// Fields that are there stay where they are, and do not become REQUIRED; new ones come behind them.
+    private static func widened(_ existing: [BigQueryField], by wanted: [BigQueryField]) -> [BigQueryField] {
+        let others = Dictionary(wanted.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+        var fields = existing.map { field in
+            var result = others[field.identity] ?? field
+            // What the destination has no more is not written.
+            let isOptional = field.mode == .nullable || others[field.identity] == nil
+            if isOptional, result.mode == .required { result.mode = .nullable }
+            result.fields = widened(field.fields, by: others[field.identity]?.fields ?? [])
+            return result
+        }
+        let known = Set(existing.map(\.identity))
+        for var field in wanted where !known.contains(field.identity) {
+            if field.mode == .required { field.mode = .nullable }
+            fields.append(field)
+        }
+        return fields
     }
 
     private static func schema(_ fields: [BigQueryField]) -> JSONValue {
@@ -164,36 +187,65 @@ final class Merger: @unchecked Sendable {
         var isDue = false
         if let interval = merging.interval {
             if let next = nextClosing { isDue = now >= next }
-            if isDue || nextClosing == nil { nextClosing = now + interval }
+            if isDue || nextClosing == nil {
+                let (next, overflows) = now.addingReportingOverflow(interval)
+                nextClosing = overflows ? .max : next
+            }
         }
-        var isFurther = false
-        for name in tables.keys.sorted(by: { $0.description < $1.description }) {
+        for name in tables.keys {
             if isDue || merging.threshold.map({ tables[name]?.rounds.rowCount ?? 0 >= $0 }) == true {
                 tables[name]?.rounds.close(readyAt: now + merging.wait)
             }
-            if let round = tables[name]?.rounds.due(now), try await merge(name, round) { isFurther = true }
+        }
+        // Queries take their time, and the worker waits: what is left is next time's, and comes first then.
+        let start = ContinuousClock.now
+        var isFurther = false
+        for name in turns() {
+            guard let round = tables[name]?.rounds.due(now) else { continue }
+            lastName = name
+            if try await merge(name, round) { isFurther = true }
+            if start.duration(to: .now) > Self.mergingTime { break }
         }
         return isFurther
     }
 
+    private static let mergingTime = Duration.seconds(10)
+
+    /// All tables, those behind the one that was merged last first.
+    private func turns() -> [TableName] {
+        let names = tables.keys.sorted { $0.description < $1.description }
+        guard let last = lastName.map(\.description) else { return names }
+        return names.filter { $0.description > last } + names.filter { $0.description <= last }
+    }
+
     /// - Returns: whether the round is in the destination.
     private func merge(_ name: TableName, _ round: MergeRounds.Round) async throws(ConnectError) -> Bool {
-        guard let table = tables[name], let query = query(name, table) else { return false }
+        guard let table = tables[name] else { return false }
+        guard table.fields != nil else {
+            // All rows were refused before there was a table for them.
+            tables[name]?.rounds.merged()
+            return true
+        }
+        guard try await destinations.isThere(name), let query = query(name, table) else {
+            throw ConnectError(.connect, "Failed to merge rows to destination \(name): it is gone")
+        }
         let result: BigQueryClient.QueryResult
         if let job = round.job {
             result = try await client.result(job)
         } else {
-            result = try await client.query(query.merge(round.numbers))
+            result = try await client.query(query.merge(round.numbers), requestID: round.requestID)
         }
         switch result {
         case .running(let job):
             tables[name]?.rounds.run(job)
             return false
         case .failed(let failure):
-            throw ConnectError(
-                .connect,
+            let words =
                 "Failed to merge rows to destination \(name): \(client.explained(failure, name))"
-                    + (failure.status == 403 ? " (it also takes the role BigQuery Job User)" : ""))
+                + (failure.status == 403 ? " (it also takes the role BigQuery Job User)" : "")
+            guard failure.isPassing else { throw ConnectError(.connect, words) }
+            tables[name]?.rounds.fail()
+            throw client.failure("MERGE \(name)", attempt: round.failureCount, words)
         case .done: break
         }
         tables[name]?.rounds.merged()
@@ -205,7 +257,7 @@ final class Merger: @unchecked Sendable {
     /// Rows that stay are not merged again, and go with the table.
     private func clear(_ query: MergeQuery, upTo batch: Int64) async {
         do throws(ConnectError) {
-            if case .failed(let failure) = try await client.query(query.clear(upTo: batch), isTriedOnce: true) {
+            if case .failed(let failure) = try await client.begin(query.clear(upTo: batch)) {
                 log(.debug, "merged rows stay in \(query.intermediate): \(failure.description)")
             }
         } catch {
@@ -222,6 +274,7 @@ final class Merger: @unchecked Sendable {
             keyFields: key.flatMap(Self.leaves),
             valueColumns: destination.filter { $0.identity != keyIdentity && table.columns.contains($0.identity) }
                 .map(\.name),
+            hasValues: table.hasValues,
             upserts: merging.upserts, deletes: merging.deletes, hasPartitionTime: settings.hasDecorator)
     }
 

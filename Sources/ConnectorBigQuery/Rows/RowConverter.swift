@@ -85,9 +85,11 @@ struct RowConverter: Sendable {
 
     /// What a row is told apart by, for a while, when it comes twice. It is made of the place that the record was read from:
     /// the topic that a transform gives it, which the original takes, may be that of others with the same partition and offset.
-    static func insertID(_ record: ConnectRecord) -> String {
+    ///
+    /// - Parameter batch: of the row, where rows are merged.
+    static func insertID(_ record: ConnectRecord, batch: Int64? = nil) -> String {
         guard case .sink(let topic, let partition, let offset, _) = record.origin else { return record.topic }
-        return "\(topic)-\(partition)-\(offset)"
+        return "\(topic)-\(partition)-\(offset)" + (batch.map { "-\($0)" } ?? "")
     }
 
     private func shown(_ name: String) -> String { settings.shown(name) }

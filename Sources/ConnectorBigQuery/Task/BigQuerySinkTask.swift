@@ -105,17 +105,22 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 continue
             }
             if settings.looksAtTables { try await prepare(name, valued, tables) }
+            if settings.hasDecorator { try checkPartitions(name, tables) }
             var places: [RowTarget: Int] = [:]
             for record in records {
                 do throws(ConnectError) {
+                    // A row that comes again in another batch, after its partition was away, is another one: BigQuery
+                    // must not leave it out because it has the one that is not merged any more.
+                    let place = merger?.place(record, in: name)
                     let row = Row(
-                        record: record, insertID: RowConverter.insertID(record), json: try json(record, name))
+                        record: record, insertID: RowConverter.insertID(record, batch: place?.batch),
+                        json: try json(record, place))
                     let target =
                         if let merger { RowTarget(table: name, intermediate: merger.intermediate(name)) } else {
-                            RowTarget(table: name, decorator: try decorator(record, name, tables))
+                            RowTarget(table: name, decorator: try decorator(record))
                         }
-                    if let place = places[target] {
-                        groups[place].rows.append(row)
+                    if let group = places[target] {
+                        groups[group].rows.append(row)
                     } else {
                         places[target] = groups.count
                         groups.append((target, [row]))
@@ -136,8 +141,9 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         try await send(chunks, writer, tables)
     }
 
-    private func json(_ record: ConnectRecord, _ name: TableName) throws(ConnectError) -> [UInt8] {
-        guard let merger else { return try converter.row(record, now: context.now) }
+    /// - Parameter place: in the intermediate table.
+    private func json(_ record: ConnectRecord, _ place: MergeRounds.Place?) throws(ConnectError) -> [UInt8] {
+        guard let place else { return try converter.row(record, now: context.now) }
         guard !record.key.value.isNull else {
             throw .data("Record keys must be non-null when upsert/delete is enabled")
         }
@@ -147,7 +153,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
             seconds = Double(time) / 1000
         }
         return try converter.row(
-            record, at: merger.place(record, in: name), now: context.now, seconds: seconds)
+            record, at: place, now: context.now, seconds: seconds)
     }
 
     private static let noTime = ConnectError.data(
@@ -199,16 +205,27 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
         }
     }
 
-    private func decorator(
-        _ record: ConnectRecord, _ name: TableName, _ tables: Tables
-    ) throws(ConnectError) -> String? {
-        guard settings.hasDecorator else { return nil }
-        if let type = tables.partitioning(name), type != "DAY" {
-            throw ConnectError(
-                .connect,
-                "Cannot use decorator syntax to write to \(name) as it is partitioned by \(type.lowercased()) and not by day: "
-                    + "set bigQueryPartitionDecorator=false")
+    /// - Throws: `.connect` for a table whose partitions are no days.
+    private func checkPartitions(_ name: TableName, _ tables: Tables) throws(ConnectError) {
+        guard tables.fields(name) != nil else { return }
+        let partitioning = tables.partitioning(name)
+        let reason: String
+        if partitioning == nil {
+            reason = "it is not partitioned by day"
+        } else if let type = partitioning?.type, type != "DAY" {
+            reason = "it is partitioned by \(type.lowercased()) and not by day"
+        } else if let field = partitioning?.field, merger != nil {
+            reason = "it is partitioned by its column \(field) and not by the time of ingestion"
+        } else {
+            return
         }
+        throw ConnectError(
+            .connect,
+            "Cannot use decorator syntax to write to \(name) as \(reason): set bigQueryPartitionDecorator=false")
+    }
+
+    private func decorator(_ record: ConnectRecord) throws(ConnectError) -> String? {
+        guard settings.hasDecorator else { return nil }
         guard settings.hasMessageTime else { return ColumnTime.decorator(context.now) }
         guard let time = record.timestamp else { throw Self.noTime }
         return ColumnTime.decorator(time)
@@ -423,9 +440,36 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
     private func misfit(
         _ name: TableName, _ misfits: [Misfit], _ tables: Tables
     ) async throws(ConnectError) -> [String?] {
+        guard settings.looksAtTables else { return try await change(name, misfits, tables, isChanged: false) }
+        // Columns that the table has may be unknown to the streaming side for minutes.
+        let isChanged = try await tables.renew(name)
+        let isWaiting = misfits.map { misfit in
+            guard case .unknownField = misfit.verdict, tables.fields(name) != nil else { return false }
+            return tables.unknownName(name, in: misfit.row) == nil
+        }
+        let others = zip(misfits, isWaiting).filter { !$1 }.map(\.0)
+        var hints = ArraySlice<String?>()
+        if !others.isEmpty { hints = try await change(name, others, tables, isChanged: isChanged)[...] }
+        if others.count < misfits.count {
+            // Others may have given the table what the intermediate one lacks.
+            let waiting = zip(misfits, isWaiting).filter { $1 }.map(\.0.row.record)
+            _ = try await merger?.prepare(name, for: waiting)
+        }
+        return isWaiting.map { $0 ? nil : hints.popFirst() ?? nil }
+    }
+
+    private func change(
+        _ name: TableName, _ misfits: [Misfit], _ tables: Tables, isChanged isRenewed: Bool
+    ) async throws(ConnectError) -> [String?] {
         func all(_ hint: String) -> [String?] { Array(repeating: hint, count: misfits.count) }
         let records = misfits.map(\.row.record).filter { $0.value.schema != nil }
-        guard !records.isEmpty else { return all("; records without a schema do not change a table") }
+        guard !records.isEmpty else {
+            return misfits.map { misfit in
+                let unknown = tables.unknownName(name, in: misfit.row)
+                return (unknown.map { "; the table has no column \($0), and" } ?? ";")
+                    + " records without a schema do not change a table"
+            }
+        }
         guard settings.allowsNewFields || settings.allowsRelaxation else {
             return all(
                 "; You may want to enable schema updates by specifying allowNewBigQueryFields=true or "
@@ -440,7 +484,7 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 name, for: records, lacksColumns: misfits.contains(where: lacksColumns))
             // The intermediate table has the modes that the columns had.
             let isFollowed = try await merger?.prepare(name, for: records) ?? false
-            isChanged = isOther || isFollowed
+            isChanged = isRenewed || isOther || isFollowed
         } catch {
             guard error.code == .data else { throw error }
             return all("; " + error.message)
@@ -458,51 +502,5 @@ final class BigQuerySinkTask: SinkTask, @unchecked Sendable {
                 ? "; the table has no column \(unknown), and the record's schema brings none"
                 : "; the table has no column \(unknown), and records without a schema do not change a table"
         }
-    }
-}
-
-/// The place that a record was read from, whatever transforms made of its topic.
-struct RecordPlace: Sendable, Hashable {
-    private let topic: String
-    private let partition: Int32
-    let offset: Int64
-
-    var topicPartition: SinkPartition { SinkPartition(topic: topic, partition: partition) }
-
-    init(_ record: ConnectRecord) {
-        if case .sink(let topic, let partition, let offset, _) = record.origin {
-            (self.topic, self.partition, self.offset) = (topic, partition, offset)
-        } else {
-            (topic, partition, offset) = (record.topic, record.partition ?? 0, 0)
-        }
-    }
-}
-
-/// What is to be sent, and why it is not yet done.
-struct SendingRound: Sendable {
-    var open: [RowChunk]
-    /// A table or columns were not known yet.
-    private(set) var isSettling = false
-    /// BigQuery wants rows later.
-    private(set) var isLater = false
-    private(set) var reason = ""
-
-    init(open: [RowChunk]) { self.open = open }
-
-    mutating func begin() {
-        open = []
-        isSettling = false
-        isLater = false
-    }
-
-    mutating func settle(_ rows: [Row], _ target: RowTarget, _ reason: String) {
-        open.append(RowChunk(target: target, rows: rows))
-        isSettling = true
-        self.reason = reason
-    }
-
-    mutating func later(_ reason: String) {
-        isLater = true
-        self.reason = reason
     }
 }

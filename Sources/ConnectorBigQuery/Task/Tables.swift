@@ -7,10 +7,17 @@ import JSONFormat
 final class Tables: @unchecked Sendable {
     private struct Table {
         var fields: [BigQueryField]
-        /// DAY, HOUR, MONTH, YEAR; nil for a table that is not partitioned by time.
-        var partitioning: String?
+        /// nil for a table that is not partitioned by time.
+        var partitioning: Partitioning?
         /// Schemas of records whose fields it has.
         var covered: Set<Schemas> = []
+    }
+
+    struct Partitioning: Sendable {
+        /// DAY, HOUR, MONTH, YEAR.
+        var type: String
+        /// nil for the time of ingestion.
+        var field: String?
     }
 
     private struct Schemas: Hashable {
@@ -47,6 +54,15 @@ final class Tables: @unchecked Sendable {
     /// The columns of a table, as they are known.
     func fields(_ name: TableName) -> [BigQueryField]? { known[name]?.fields }
 
+    /// Looks at the table again.
+    ///
+    /// - Returns: whether its columns are others than those that were known.
+    func renew(_ name: TableName) async throws(ConnectError) -> Bool {
+        let before = fields(name)
+        if try await !look(name) { forget(name) }
+        return fields(name) != before
+    }
+
     /// Whether the table is there.
     func isThere(_ name: TableName) async throws(ConnectError) -> Bool {
         if known[name] != nil { return true }
@@ -66,7 +82,9 @@ final class Tables: @unchecked Sendable {
         let fields = try initialFields(name, records)
         if try await client.create(name, table(name, fields, records)) {
             log(.info, "made \(name)")
-            known[name] = Table(fields: fields, partitioning: settings.partitioning?.type)
+            known[name] = Table(
+                fields: fields,
+                partitioning: settings.partitioning.map { Partitioning(type: $0.type, field: $0.field) })
         } else if try await !look(name) {
             // Somebody makes it just now; what it is like is looked at next time.
             log(.info, "\(name) is being made by somebody else")
@@ -74,7 +92,7 @@ final class Tables: @unchecked Sendable {
     }
 
     /// How the table is partitioned by time; nil when it is not, or not known.
-    func partitioning(_ name: TableName) -> String? { known[name]?.partitioning }
+    func partitioning(_ name: TableName) -> Partitioning? { known[name]?.partitioning }
 
     /// Whether the table lacks a field of the record's, as far as is known.
     ///
@@ -94,6 +112,10 @@ final class Tables: @unchecked Sendable {
     func unknownName(_ name: TableName, in row: Row) -> String? {
         guard let table = known[name], var json = JSONValue.parse(row.json) else { return nil }
         if settings.merging != nil {
+            if let key = json[MergeQuery.key], let column = settings.keyField.map({ settings.shown($0) }) {
+                let fields = table.fields.first { $0.identity == BigQueryField.identity(column) }?.fields ?? []
+                if let unknown = SchemaChange.unknownName(in: key, beside: fields) { return "\(column).\(unknown)" }
+            }
             guard let value = json[MergeQuery.value] else { return nil }
             json = value
         }
@@ -144,7 +166,9 @@ final class Tables: @unchecked Sendable {
     private static func table(_ json: JSONValue) -> Table {
         Table(
             fields: (json["schema"]?["fields"]?.elements ?? []).compactMap { BigQueryField($0) },
-            partitioning: json["timePartitioning"]?["type"]?.text?.uppercased())
+            partitioning: json["timePartitioning"].flatMap { json in
+                json["type"]?.text.map { Partitioning(type: $0.uppercased(), field: json["field"]?.text) }
+            })
     }
 
     private func oneOfEachSchema(_ records: [ConnectRecord]) -> [ConnectRecord] {

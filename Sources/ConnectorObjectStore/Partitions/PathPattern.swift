@@ -155,7 +155,8 @@ enum ISOMoment {
         let parts = text.split(separator: "T", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count <= 2, let day = parts.first else { return nil }
         let numbers = day.split(separator: "-", omittingEmptySubsequences: false).map { number($0) }
-        guard 1...3 ~= numbers.count, let year = numbers[0], day.utf8.prefix(5).count >= 4 else { return nil }
+        guard 1...3 ~= numbers.count, let year = numbers[0], year <= yearMax, day.utf8.prefix(5).count >= 4
+        else { return nil }
         let month = numbers.count > 1 ? numbers[1] : 1
         let dayOfMonth = numbers.count > 2 ? numbers[2] : 1
         guard let month, let dayOfMonth, 1...12 ~= month, 1...CivilDate.length(ofMonth: month, year: year) ~= dayOfMonth
@@ -189,6 +190,9 @@ enum ISOMoment {
         }
         return millis
     }
+
+    /// Joda-Time's; milliseconds of its end are a number of 64 bits.
+    private static let yearMax = 292_278_993
 
     private static func number(_ text: some StringProtocol) -> Int? {
         guard 1...18 ~= text.utf8.count, text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }) else { return nil }

@@ -9,6 +9,13 @@ enum TimestampExtractor: Sendable, Hashable {
     /// - Parameter now: milliseconds since 1970, for the wall clock.
     /// - Throws: `.data` for records without a time.
     func millis(_ record: ConnectRecord, now: Int64) throws(ConnectError) -> Int64 {
+        min(max(try given(record, now), -Self.millisMax), Self.millisMax)
+    }
+
+    /// Times beyond it, 285,000 years from 1970, count as it: what is computed with them must not overflow.
+    private static let millisMax = Int64(1) << 53
+
+    private func given(_ record: ConnectRecord, _ now: Int64) throws(ConnectError) -> Int64 {
         switch self {
         case .wallclock: return now
         case .record:

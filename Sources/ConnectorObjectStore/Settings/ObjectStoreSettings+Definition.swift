@@ -69,7 +69,8 @@ extension ObjectStoreSettings {
             .atLeast(1))
         add(
             "rotate.interval.ms", .long, number(-1), .high,
-            "How much time objects may span, by the times of their records, in milliseconds.")
+            "How much time objects may span, by the times of their records, in milliseconds."
+                + (flavour == .hdfs ? " Where partitions are not by time, by the clock." : ""))
         add(
             "rotate.schedule.interval.ms", .long, number(-1), .medium,
             "Completes objects at these times of the clock, in milliseconds; they may then not be the same in a second run."
@@ -118,8 +119,9 @@ extension ObjectStoreSettings {
             "The folder of the keys of records without a value.")
         add("store.kafka.keys", .boolean, no, .low, "Whether keys are written beside the values.")
         add("store.kafka.headers", .boolean, no, .low, "Whether headers are written beside the values.")
-        add("keys.format.class", .className, text(ObjectFormat.classNames[0].name), .low, "How keys are written.")
-        add("headers.format.class", .className, text(ObjectFormat.classNames[0].name), .low, "How headers are written.")
+        let avro = ObjectFormat.classNames(flavour).first { $0.format == .avro }?.name ?? ""
+        add("keys.format.class", .className, text(avro), .low, "How keys are written.")
+        add("headers.format.class", .className, text(avro), .low, "How headers are written.")
         group = "Partitioner"
         add(
             "partitioner.class", .className, text(Partitioner.classNames[0]), .high,

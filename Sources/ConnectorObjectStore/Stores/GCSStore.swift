@@ -118,6 +118,13 @@ final class GCSUpload: ObjectUpload, @unchecked Sendable {
                     if byteCount < end ? isFurther || wasUnknown : !isLast { continue }
                     failure = ConnectError(.retriable, "the store took nothing more of '\(key)'")
                 } else {
+                    if response.status == 404 || response.status == 410 {
+                        // What the store had of it is not in memory any more.
+                        throw ConnectError(
+                            .connect,
+                            "the store no longer knows the session by which '\(key)' was uploaded (\(response.status)): restart "
+                                + "the task, which then writes the object anew from the committed offset")
+                    }
                     let refused = client.error(response, "PUT", key)
                     guard GCSClient.isPassing(response) else { throw refused }
                     failure = ConnectError(.retriable, refused.message)

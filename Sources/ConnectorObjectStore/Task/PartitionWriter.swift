@@ -126,7 +126,7 @@ final class PartitionWriter: @unchecked Sendable {
             views.append((headers.suffix, headers.format, try HeaderList.value(record.headers)))
         }
         let own = record.topic + settings.directoryDelimiter + folder
-        let isLate = settings.appendsLateData && isLate(time)
+        let isLate = settings.appendsLateData && !isTombstone && isLate(time)
         return Prepared(
             record: record, origin: SinkPartition(topic: topic, partition: partition), offset: offset,
             folder: isLate ? currentFolder ?? own : own, ownFolder: own, time: time, views: views)
@@ -153,7 +153,8 @@ final class PartitionWriter: @unchecked Sendable {
 
     private func isDue(_ time: Int64?, folder: String?, _ now: Int64) -> Bool {
         if let interval = settings.rotateInterval, let firstTime, let time {
-            if time - firstTime >= interval { return true }
+            // Times are whatever records say: a span may be more than a number holds.
+            if time >= firstTime, UInt64(bitPattern: time &- firstTime) >= UInt64(interval) { return true }
             if case .byTime = settings.partitioner, !settings.appendsLateData, let folder, let currentFolder,
                 folder != currentFolder
             {
@@ -201,7 +202,10 @@ final class PartitionWriter: @unchecked Sendable {
                 nextScheduled = Self.next(now, interval, settings.zone)
             }
         }
-        if !isLate(prepared.time) { currentFolder = prepared.folder }
+        // Values that are late do not go where keys without values are.
+        if !isLate(prepared.time), !(settings.appendsLateData && prepared.record.value.value.isNull) {
+            currentFolder = prepared.folder
+        }
         recordCount += 1
         nextOffset = prepared.offset + 1
         return full
@@ -225,7 +229,9 @@ final class PartitionWriter: @unchecked Sendable {
     static func next(_ now: Int64, _ interval: Int64, _ zone: TimeZoneID) -> Int64 {
         let offset = Int64(zone.offset(at: Int64(floorDiv(Int(now), 1000)))) * 1000
         let ofDay = Int64(floorMod(Int(now + offset), 86_400_000))
-        return now - ofDay + (ofDay / interval + 1) * interval
+        // No overflow: not above the milliseconds of the day.
+        let (next, overflows) = (now - ofDay + ofDay / interval * interval).addingReportingOverflow(interval)
+        return overflows ? .max : next
     }
 
     /// Takes the open objects out of the records' way.

@@ -13,7 +13,7 @@ const known = {
   DatagenConnector: "Made-up records of many kinds, for demonstrations and tests",
   MySqlConnector: "Changes of a MySQL database, as they happen", MariaDbConnector: "Changes of a MariaDB database, as they happen", PostgresConnector: "Changes of a PostgreSQL database, as they happen",
   SyslogSourceConnector: "What machines and devices log, by syslog", FileStreamSourceConnector: "Lines of a file", FileStreamSinkConnector: "Lines into a file", JdbcSourceConnector: "Rows of a relational database", JdbcSinkConnector: "Rows into a relational database",
-  ElasticsearchSinkConnector: "Documents into a search index", OpensearchSinkConnector: "Documents into a search index", S3SinkConnector: "Objects into S3: JSON, Avro, Parquet",
+  ElasticsearchSinkConnector: "Documents into a search index", OpensearchSinkConnector: "Documents into a search index", S3SinkConnector: "Objects into S3: JSON, Avro, Parquet", GcsSinkConnector: "Objects into Google Cloud Storage: JSON, Avro, Parquet",
   Hdfs3SinkConnector: "Files into HDFS: Avro, JSON, Parquet", FileStoreSinkConnector: "Files into a folder: JSON, Avro, Parquet", HttpSinkConnector: "Records to a web service", SlackSinkConnector: "Messages to Slack",
   SnowflakeSinkConnector: "Rows into tables of Snowflake", BigQuerySinkConnector: "Rows into tables of BigQuery",
 };
