@@ -387,9 +387,9 @@ let package = Package(
         tests(
             "SQLService",
             [
-                "Broker", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "SQLFormats",
-                "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "StreamEngine", asyncHTTPClient, nio,
-                nioPosix, nioHTTP1, logging,
+                "Broker", "Cluster", "HTTPKit", "JSONFormat", "Observability", "RecordBatches", "RegistryClient",
+                "SQLFormats", "SQLFunctions", "SQLPlan", "SQLRuntime", "SQLSyntax", "SQLTypes", "StreamEngine",
+                asyncHTTPClient, nio, nioPosix, nioHTTP1, logging,
             ]),
         tests(
             "ConnectService",

@@ -269,8 +269,10 @@ package struct RegistryClient: Sendable {
     }
 
     private static func schema(_ value: JSONValue) throws(RegistryFailure) -> RegisteredSchema {
-        guard let schema = RegisteredSchema(value) else { throw notUnderstood("a schema of a known type") }
-        return schema
+        if let schema = RegisteredSchema(value) { return schema }
+        guard value["schema"]?.text != nil, let type = value["schemaType"]?.text, SchemaType(rawValue: type) == nil
+        else { throw notUnderstood("a schema") }
+        throw RegistryFailure(.unknownType, "the schema is of type '\(type)', which is not supported")
     }
 
     private static func texts(_ value: JSONValue) throws(RegistryFailure) -> [String] {

@@ -8,6 +8,8 @@ package struct RegistryFailure: Error, Sendable, CustomStringConvertible {
         case refused(status: Int, code: Int)
         /// Something answered that is no schema registry.
         case notUnderstood
+        /// A registry answered a schema of a type that is not known here.
+        case unknownType
     }
 
     package var kind: Kind

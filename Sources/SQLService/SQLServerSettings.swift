@@ -41,7 +41,7 @@ package struct SQLServerSettings: Sendable {
     }
     /// `ksql.idle.connection.timeout.seconds`
     var idleTimeout: TimeAmount {
-        .seconds(properties["ksql.idle.connection.timeout.seconds"].flatMap { Int64($0) } ?? 60)
+        .seconds(properties["ksql.idle.connection.timeout.seconds"].flatMap { Int64($0) } ?? 600)
     }
     package var commandTopic: String { "_confluent-ksql-\(serviceID)_command_topic" }
 }

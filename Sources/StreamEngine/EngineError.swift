@@ -5,6 +5,8 @@ package struct EngineError: Error, Equatable, CustomStringConvertible {
         case invalidPlan
         /// A record ends the query: an aggregate that overflows, a result that its format cannot hold.
         case fatalRecord
+        /// What it takes to read a record or to write a result cannot be had now; the same records may go through later.
+        case unavailable
         /// State is as large as it may be, or its disk is full.
         case stateLimit
         /// Changes of state that this plan cannot have written.

@@ -86,6 +86,21 @@ import Testing
         }
     }
 
+    @Test func `a schema of a type that is not known is no fault of the registry`() async throws {
+        let answers: [String: (Int, String)] = [
+            "GET /schemas/ids/1": (200, #"{"schemaType":"THRIFT","schema":"x"}"#),
+            "GET /schemas/ids/2": (200, #"{"schemaType":"AVRO"}"#),
+        ]
+        try await withServer(answers) { address, _ in
+            let client = RegistryClient([address])
+            var kinds: [RegistryFailure.Kind] = []
+            for id in [1, 2] as [Int32] {
+                do throws(RegistryFailure) { _ = try await client.schema(id: id) } catch { kinds.append(error.kind) }
+            }
+            #expect(kinds == [.unknownType, .notUnderstood])
+        }
+    }
+
     @Test func `tells the registry's own error`() async throws {
         try await withServer([
             "GET /subjects/s/versions": (404, "{\"error_code\":40401,\"message\":\"Subject 's' not found.\"}"),

@@ -250,8 +250,10 @@ import Testing
     private final class SilentStore: SchemaStore {
         let inner = MemorySchemaStore()
         var isSilent = true
+        var askedCount = 0
 
         func schema(id: Int32) throws(FormatError) -> RegistrySchema? {
+            askedCount += 1
             if isSilent { throw FormatError(.unavailable, "no answer") }
             return try inner.schema(id: id)
         }
@@ -277,6 +279,10 @@ import Testing
         let frame = { (id: Int32) in [0, 0, 0, 0, UInt8(id), 2, UInt8(ascii: "a")] as [UInt8] }
         let records = PlainFormatTests.bytes([frame(id), frame(id + 1)])
         #expect(decoder.decode(records).failures.map(\.error.code) == [.unavailable, .unavailable])
+        // A registry that takes long would hold up its worker with each of them.
+        #expect(store.askedCount == 1)
+        _ = decoder.decode(records)
+        #expect(store.askedCount == 2)
         store.isSilent = false
         let read = decoder.decode(records)
         #expect(read.failures.map(\.error.code) == [.deserialization] && read.failures.map(\.row) == [1])

@@ -64,6 +64,23 @@ import Testing
         }
     }
 
+    @Test(arguments: ["true", "false"])
+    func `a topic that takes more since the query began gets more`(fails: String) async throws {
+        try await TestServer.run { server in
+            server.properties["ksql.fail.on.production.error"] = fails
+            try await Self.makeSmallTopic(server)
+            try await server.execute(Self.stream)
+            let id = try await server.execute(Self.copy)
+            try await server.write("s", [Self.record(0, 100)])
+            try await server.eventually("a copy") { try await server.records("O").count == 1 }
+            _ = try await server.cluster.alterConfigs(
+                of: .topic("O"), [ConfigChange("max.message.bytes", .set("100000"))], validateOnly: false)
+            try await server.write("s", [Self.record(1, 5000)])
+            try await server.eventually("another copy") { try await server.records("O").count == 2 }
+            #expect(await server.runtime.status(of: id)?.state != .error)
+        }
+    }
+
     @Test func `a topic of small batches gets all results`() async throws {
         try await TestServer.run { server in
             try await Self.makeSmallTopic(server)

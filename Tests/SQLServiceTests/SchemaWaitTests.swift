@@ -1,8 +1,10 @@
 import Cluster
+import RegistryClient
 import SQLFormats
-import SQLService
 import Synchronization
 import Testing
+
+@testable import SQLService
 
 /// Threads that wait for a registry, as workers of queries do for schemas of what they write.
 @Suite struct SchemaWaitTests {
@@ -45,6 +47,20 @@ import Testing
         let later = try await onThread { Result { () throws(FormatError) in try schemas.latest(of: "a-value") } }
         #expect(throws: FormatError.self) { try later.get() }
         source.elect()
+    }
+
+    /// A record is passed over, and lost, when the registry refuses its schema; it waits for one that does not answer.
+    @Test(
+        arguments: [
+            (.refused(status: 422, code: 42201), true), (.refused(status: 400, code: 400), true), (.unknownType, true),
+            (.refused(status: 401, code: 40101), false), (.refused(status: 403, code: 403), false),
+            (.refused(status: 404, code: 404), false), (.refused(status: 408, code: 408), false),
+            (.refused(status: 429, code: 429), false), (.refused(status: 500, code: 50002), false),
+            (.unreachable, false), (.notUnderstood, false),
+        ] as [(RegistryFailure.Kind, Bool)])
+    func `a refusal that may pass is none`(kind: RegistryFailure.Kind, isRefused: Bool) {
+        let failure = RegistryClientSource.failure(RegistryFailure(kind, "no"), "Could not", isRead: true)
+        #expect(failure.code == (isRefused ? .refused : .unavailable))
     }
 
     @Test func `an answer comes to who waits for it`() async throws {

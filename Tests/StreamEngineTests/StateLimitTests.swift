@@ -100,6 +100,7 @@ import Testing
             let whole = try Plans.run(plan, records, cuts: [])
             #expect(whole.output == single.output && whole.output.count == 2)
             #expect(whole.failure == single.failure && whole.failure?.message == "no registry")
+            #expect(whole.failure?.code == .unavailable)
             #expect(whole.log == single.log && whole.log.map(\.message) == ["empty"])
         }
     }

@@ -61,9 +61,10 @@ package enum ConverterOptions {
     private static let string: ConfigDef = {
         var definition = plain
         definition.define(
-            "converter.encoding", .string, .value(.string("UTF-8")), .oneOf(["UTF-8", "UTF8"], ignoresCase: true),
+            "converter.encoding", .string, .value(.string("UTF-8")),
+            .oneOf(["UTF-8", "UTF8", "US-ASCII", "ASCII"], ignoresCase: true),
             .high,
-            "The encoding of texts: UTF-8.",
+            "The encoding of texts: UTF-8, of which US-ASCII is a part.",
             width: .medium, displayName: "Encoding")
         return definition
     }()

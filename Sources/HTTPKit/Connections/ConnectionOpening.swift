@@ -38,6 +38,8 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
     static let bodyByteCountMax = 1 << 20
 
     private let headByteCountMax: Int
+    /// How long a client may say nothing at all, where others may rest for longer between their requests.
+    private static let silenceMax = TimeAmount.seconds(60)
     private let idleTimeout: TimeAmount
     private let isEncrypted: Bool
     private let prepare: (UpgradeRequest, any Channel) -> EventLoopFuture<Void>?
@@ -74,7 +76,7 @@ final class ConnectionOpening: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        idle = context.eventLoop.scheduleTask(in: idleTimeout) { channel.close(promise: nil) }
+        idle = context.eventLoop.scheduleTask(in: min(Self.silenceMax, idleTimeout)) { channel.close(promise: nil) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {

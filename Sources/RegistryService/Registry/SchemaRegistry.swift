@@ -98,6 +98,9 @@ package final class SchemaRegistry: Sendable {
 
     var sources: [any ImpactSource] { impactSources.withLock { $0 } }
 
+    /// Whether this node leads, and so knows every schema that there is.
+    package var leads: Bool { leadership.epoch != nil }
+
     /// Who leads, as this node knows it; the first question makes it join the group.
     func role() async -> Leadership.Role {
         leadership.start(port: port.load(ordering: .relaxed))

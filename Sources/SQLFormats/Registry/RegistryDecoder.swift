@@ -27,6 +27,10 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
     private let make: (Key) throws(FormatError) -> any PayloadReader
     private var readers: [Key: Result<any PayloadReader, FormatError>] = [:]
     private static let readerCountMax = 1000
+    /// Of the records that are read at the moment: schemas that the registry does not have, and why it did not answer. A
+    /// registry that takes long is asked once, and not for each record.
+    private var missing: [Key: FormatError] = [:]
+    private var silent: FormatError?
 
     /// - Parameter make: compiles the schema of an id for all columns.
     init(
@@ -65,14 +69,19 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
             }
         }
         if let known = readers[key] { return (try known.get(), at) }
+        if let error = missing[key] ?? silent { throw error }
         if readers.count >= Self.readerCountMax { readers.removeAll() }
         do throws(FormatError) {
             let reader = try make(key)
             readers[key] = .success(reader)
             return (reader, at)
         } catch {
+            switch error.code {
             // What the registry cannot answer now it may answer later.
-            if error.code != .registry, error.code != .unavailable { readers[key] = .failure(error) }
+            case .registry: missing[key] = error
+            case .unavailable: silent = error
+            default: readers[key] = .failure(error)
+            }
             throw error
         }
     }
@@ -87,6 +96,16 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
     // MARK: One record
 
     func row(_ bytes: UnsafeRawBufferPointer) throws(FormatError) -> [SQLValue]? {
+        defer { forgetFailures() }
+        return try read(bytes)
+    }
+
+    private func forgetFailures() {
+        missing = [:]
+        silent = nil
+    }
+
+    private func read(_ bytes: UnsafeRawBufferPointer) throws(FormatError) -> [SQLValue]? {
         do throws(FormatError) {
             let (reader, at) = try self.reader(bytes)
             try reader.append(UnsafeRawBufferPointer(rebasing: bytes[at...]))
@@ -114,6 +133,7 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
     // MARK: Runs
 
     func decode(_ records: BytesColumn) -> DecodedColumns {
+        defer { forgetFailures() }
         var failures: [DecodedColumns.Failure] = []
         var absent: [Int] = []
         if let columns = decodeRun(records, &failures, &absent) {
@@ -125,7 +145,7 @@ final class RegistryDecoder: ColumnDecoder, RowDecoder {
         for row in 0..<records.count {
             do throws(FormatError) {
                 let values = try records.withBytes(row) { (bytes) throws(FormatError) in
-                    try self.row(UnsafeRawBufferPointer(bytes))
+                    try self.read(UnsafeRawBufferPointer(bytes))
                 }
                 if case .some(.some(let values)) = values {
                     for (place, index) in wanted.enumerated() { builders[place].append(values[index]) }

@@ -278,9 +278,7 @@ package struct ExpressionBinder: Sendable {
         }
         let cast = TypedExpression(.cast(bound), target, position: position)
         guard !castsKeepNulls, target == .string, bound.type.isNullText else { return cast }
-        let null = TypedExpression(.literal(.string("null")), .string, position: position)
-        let condition = TypedExpression(.isNull(bound), .boolean, position: position)
-        return TypedExpression(.searchedCase([.init(condition, null)], otherwise: cast), .string, position: position)
+        return TypedExpression(.castWithNulls(bound), .string, position: position)
     }
 
     private func searchedCase(

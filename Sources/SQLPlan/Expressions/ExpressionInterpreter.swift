@@ -104,6 +104,12 @@ package struct ExpressionInterpreter: Sendable {
                 return .null
             }
             return fields[index]
+        case .castWithNulls(let value):
+            let inner = try evaluate(value, frame, &context)
+            if inner.isNull { return .string(SQLCast.nullText) }
+            do { return try SQLCast(from: value.type, to: expression.type)(inner) } catch {
+                throw EvaluationError(error)
+            }
         case .cast(let value), .converted(let value):
             let inner = try evaluate(value, frame, &context)
             do { return try SQLCast(from: value.type, to: expression.type)(inner) } catch {
@@ -282,6 +288,7 @@ extension TypedExpression {
         case .subscripted(let base, let index): copy.node = .subscripted(part(base), index: part(index))
         case .field(let base, let index): copy.node = .field(part(base), index)
         case .cast(let value): copy.node = .cast(part(value))
+        case .castWithNulls(let value): copy.node = .castWithNulls(part(value))
         case .converted(let value): copy.node = .converted(part(value))
         }
         guard copy.parts.allSatisfy(\.isConstant) else { return copy }
@@ -316,7 +323,7 @@ extension TypedExpression {
         case .lambda(let lambda): [lambda.body]
         case .arithmetic(_, let a, let b), .comparison(_, let a, let b), .and(let a, let b), .or(let a, let b): [a, b]
         case .negate(let value), .not(let value), .isNull(let value), .isNotNull(let value), .field(let value, _),
-            .cast(let value), .converted(let value):
+            .cast(let value), .castWithNulls(let value), .converted(let value):
             [value]
         case .between(let value, let a, let b): [value, a, b]
         case .inList(let value, let list): [value] + list

@@ -46,6 +46,8 @@ package struct TypedExpression: Hashable, Sendable {
         case field(TypedExpression, Int)
         /// To the type of this node, by the rules of CAST.
         case cast(TypedExpression)
+        /// To a text by the rules of CAST, and "null" of a null.
+        case castWithNulls(TypedExpression)
         /// In the type that an operator needs. Unlike a CAST, it does not become null on its own where it fails.
         case converted(TypedExpression)
     }

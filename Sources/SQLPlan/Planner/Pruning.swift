@@ -210,6 +210,7 @@ extension TypedExpression {
         case .subscripted(let base, let index): copy.node = .subscripted(part(base), index: part(index))
         case .field(let base, let index): copy.node = .field(part(base), index)
         case .cast(let value): copy.node = .cast(part(value))
+        case .castWithNulls(let value): copy.node = .castWithNulls(part(value))
         case .converted(let value): copy.node = .converted(part(value))
         }
         return copy

@@ -10,6 +10,8 @@ import Synchronization
 extension PersistentQuery {
     func failed(_ task: TaskRun, _ failure: TaskFailure, _ generation: Int) async {
         guard generation == self.generation else { return }
+        let mayFit = await mayFit(failure, of: task)
+        guard generation == self.generation else { return }
         self.generation += 1
         let own = self.generation
         if let care = TaskRun.Care(failure) {
@@ -27,7 +29,8 @@ extension PersistentQuery {
             }
             return
         }
-        let (message, isFinal) = describe(failure, of: task.name)
+        var (message, isFinal) = describe(failure, of: task.name)
+        if mayFit { isFinal = false }
         note(message)
         logger.error("query \(id) failed: \(message)")
         state = isFinal ? .error : .rebalancing
@@ -35,6 +38,16 @@ extension PersistentQuery {
         share?.hold()
         if isFinal { return leave() }
         scheduleRetry(own)
+    }
+
+    /// Whether a result that was too large for its topic may not be any more: somebody has set another `max.message.bytes`.
+    private func mayFit(_ failure: TaskFailure, of task: TaskRun) async -> Bool {
+        guard case .cluster(let error) = failure, [.messageTooLarge, .recordListTooLarge].contains(error.code)
+        else { return false }
+        for (topic, known) in task.context.messageByteCountsMax {
+            if let now = await cluster.messageByteCountMax(of: topic), now != known { return true }
+        }
+        return false
     }
 
     /// A task could not be begun, or the query could not.
@@ -66,7 +79,7 @@ extension PersistentQuery {
         Task { await self.endAll(last) }
     }
 
-    /// A cluster comes back: the query waits for it, longer and longer while nothing gets through.
+    /// A cluster or a registry comes back: the query waits for it, longer and longer while nothing gets through.
     func scheduleRetry(_ own: Int) {
         let commits = commits.load(ordering: .relaxed)
         if commits != commitsSeen { retries = 0 }
@@ -86,7 +99,7 @@ extension PersistentQuery {
         attempts += 1
         await endAll(ending)
         guard own == generation, !Task.isCancelled else { return }
-        do throws(ClusterError) { try await run() } catch {
+        do throws(ClusterError) { try await run(replacing: replaced) } catch {
             // `run` has raised the generation by one; anything more means that somebody else has taken over.
             guard own + 1 == generation else { return }
             note("\(error)")
@@ -114,7 +127,9 @@ extension PersistentQuery {
             let last = batch.offsets[max(0, batch.count - 1)]
             return (
                 "task \(task), topic \(batch.topic), partition \(batch.partition), "
-                    + (first == last ? "offset \(first)" : "offsets \(first) to \(last)") + ": \(error.message)", true
+                    + (first == last ? "offset \(first)" : "offsets \(first) to \(last)") + ": \(error.message)",
+                // A registry comes back, as a cluster does.
+                error.code != .unavailable
             )
         case .memory(let bytes, let most, let isOfAll):
             let what = isOfAll ? "all queries have" : "the query has"
@@ -125,7 +140,7 @@ extension PersistentQuery {
         }
     }
 
-    private func isFinal(_ error: ClusterError) -> Bool {
+    func isFinal(_ error: ClusterError) -> Bool {
         let lasting: [ClusterError.Code] = [
             .unknownTopicOrPartition, .topicAuthorizationFailed, .groupAuthorizationFailed, .clusterAuthorizationFailed,
             .transactionalIdAuthorizationFailed, .messageTooLarge, .recordListTooLarge, .invalidRecord, .corruptMessage,

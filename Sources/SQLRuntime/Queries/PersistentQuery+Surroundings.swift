@@ -70,15 +70,9 @@ extension PersistentQuery {
         if case .sink(let sink) = plan.root.operation {
             environment.partitionCounts[sink.topic] = Int32(
                 clamping: try await cluster.topic(sink.topic).partitions.count)
-            environment.messageByteCountsMax[sink.topic] = await messageByteCountMax(of: sink.topic)
+            environment.messageByteCountsMax[sink.topic] = await cluster.messageByteCountMax(of: sink.topic)
         }
         return (environment, places)
-    }
-
-    /// nil where the cluster does not say: whoever may write to a topic need not be allowed to see its configuration.
-    private func messageByteCountMax(of topic: String) async -> Int? {
-        let configs = try? await cluster.configs(of: .topic(topic))
-        return configs?.first { $0.name == "max.message.bytes" }?.value.flatMap { Int($0) }
     }
 
     /// What the engine keeps more than the plan says has its changelog too.
@@ -152,5 +146,13 @@ extension PersistentQuery {
 extension Dictionary<TopicPartition, LogPosition> {
     static func all(_ partitions: [TopicPartition], at position: LogPosition) -> Self {
         Dictionary(partitions.map { ($0, position) }) { first, _ in first }
+    }
+}
+
+extension Cluster {
+    /// nil where the cluster does not say: whoever may write to a topic need not be allowed to see its configuration.
+    func messageByteCountMax(of topic: String) async -> Int? {
+        let configs = try? await configs(of: .topic(topic))
+        return configs?.first { $0.name == "max.message.bytes" }?.value.flatMap { Int($0) }
     }
 }

@@ -34,6 +34,8 @@ actor PersistentQuery {
     nonisolated let placed = Mutex<Placement?>(nil)
     /// Where rows of the query's table are, for readers, who do not wait for the query's other business.
     nonisolated let routing = Mutex<Routing?>(nil)
+    /// Tasks of the plan that was replaced, by name, until others go on with their state.
+    var replaced: [String: TaskRun] = [:]
     /// Tasks that are being made ready.
     var preparing: [TaskRun] = []
     var errors: [(timestamp: Int64, message: String)] = []
@@ -77,16 +79,13 @@ actor PersistentQuery {
     // MARK: Start
 
     /// Makes topics and tasks, and lets them run.
-    func start() async throws(RunError) { try await start(replacing: [:]) }
+    func start() async throws(RunError) {
+        do throws(ClusterError) { try await run() } catch { throw whyNotStarted(error) }
+    }
 
-    private func start(replacing olds: [String: TaskRun]) async throws(RunError) {
-        do throws(ClusterError) { try await run(replacing: olds) } catch {
-            switch error {
-            case let error where error.code == .invalidRequest && error.hint == Self.planHint:
-                throw RunError(.invalidPlan, error.message)
-            default: throw RunError(.cluster, "query \(id) cannot be started: \(error)")
-            }
-        }
+    private func whyNotStarted(_ error: ClusterError) -> RunError {
+        if error.code == .invalidRequest, error.hint == Self.planHint { return RunError(.invalidPlan, error.message) }
+        return RunError(.cluster, "query \(id) cannot be started: \(error)")
     }
 
     /// Marks an error that is the plan's.
@@ -125,6 +124,7 @@ actor PersistentQuery {
             return
         }
         tasks = made
+        replaced = [:]
         state = isPaused ? .paused : .running
         for task in made { task.begin() }
         let last = topology.parts.count - 1
@@ -304,11 +304,19 @@ actor PersistentQuery {
         errors = []
         cares = [:]
         removeSnapshots()
-        let olds = Dictionary(tasks.map { ($0.name, $0) }) { first, _ in first }
-        do throws(RunError) { try await start(replacing: olds) } catch {
-            note(error.message)
+        // Those of before, where a plan is replaced that never began.
+        for task in tasks { replaced[task.name] = task }
+        let own = generation
+        do throws(ClusterError) { try await run(replacing: replaced) } catch {
+            // `run` has raised the generation by one; anything more means that somebody else has taken over.
+            guard own + 1 == generation else { return }
+            note("\(error)")
+            guard isFinal(error) else {
+                logger.error("query \(id) failed: \(error)")
+                return scheduleRetry(generation)
+            }
             state = .error
-            throw error
+            throw whyNotStarted(error)
         }
     }
 }

@@ -130,9 +130,27 @@ extension TaskRun {
                 for batch in try RecordColumns.batches(of: fetched) {
                     var count = 0
                     while count < batch.count, batch.offsets[count] < end { count += 1 }
-                    if count > 0 { engine.restore(count == batch.count ? batch : batch.slice(0..<count)) }
+                    if count > 0 { try await restore(count == batch.count ? batch : batch.slice(0..<count)) }
                 }
             }
         }
+    }
+
+    /// - Throws: `.requestTimedOut` when what it takes to read the records cannot be had now: a table without them would give
+    ///   other results.
+    private func restore(_ batch: SourceBatch) async throws(ClusterError) {
+        let found: EngineError?
+        do {
+            // Decoders may ask a registry, and block.
+            found = try await onThread {
+                self.engine.restore(batch)
+                return self.engine.failure
+            }
+        } catch { throw ClusterError(.requestTimedOut, "\(error)") }  // `onThread` throws only what its body does
+        // Others are told with the first records, and are final.
+        guard let failure = found, failure.code == .unavailable else { return }
+        throw ClusterError(
+            .requestTimedOut,
+            "reading back topic '\(batch.topic)', partition \(batch.partition): \(failure.message)")
     }
 }

@@ -64,14 +64,19 @@ final class TaskRun: WorkItem, @unchecked Sendable {
     private let pending: PendingBatches
     private var isPaused: Bool
     private let care: Care?
+    private let passesOverUnwritable: Bool
     /// What went wrong with single records that no commit has in it yet: told when it does, and so told once.
     private var log = LogEntries()
     private var committingLog: [ProcessingLogEntry] = []
+    /// When `max.message.bytes` of the topic of results is to be looked at again.
+    private var limitDue = ContinuousClock.now
     /// Results that their topic does not take.
     private var unwritable = 0
     /// Records were processed that no commit has in it.
     private var isDirty = false
     private var isCommitting = false
+    /// State of another plan is being written: were it lost, what is processed meanwhile would be counted in it twice.
+    private var isRelogging = false
     private var commitDue = ContinuousClock.now
     private var commitBegan = ContinuousClock.now
     private var pace = CommitPace()
@@ -97,6 +102,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         _ place: TaskPlace, _ context: TaskEnvironment, worker: Worker, isPaused: Bool, care: Care? = nil
     ) throws(RunError) {
         self.care = care
+        passesOverUnwritable = context.properties.passesOverUnwritable
         self.place = place
         self.context = context
         self.worker = worker
@@ -237,7 +243,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
             if isPaused { return false }
         }
         if isDirty, !isCommitting, isFull || ContinuousClock.now >= commitDue { commit() }
-        if isCommitting, isFull { return false }
+        if isCommitting, isFull || isRelogging { return false }
         do throws(ClusterError) {
             if isDirty || isCommitting, try inputs.needsCare() {
                 commit()
@@ -299,10 +305,24 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         for records in output.records {
             let left = try pending.append(
                 records, partitionCount: context.partitionCounts[records.topic] ?? 1,
-                passesOver: context.properties.passesOverUnwritable)
+                passesOver: passesOverUnwritable)
             current.produced += records.count - left.count
-            if !left.isEmpty { passOver(left, of: records) }
+            if left.isEmpty { continue }
+            if try limitHasChanged(of: records.topic) {
+                throw ClusterError(.messageTooLarge, "max.message.bytes of topic '\(records.topic)' has changed")
+            }
+            passOver(left, of: records)
         }
+    }
+
+    /// Asks now and then, before anything is left out for good.
+    private func limitHasChanged(of topic: String) throws(ClusterError) -> Bool {
+        guard limitDue <= .now else { return false }
+        limitDue = .now + .seconds(5)
+        let cluster = context.cluster
+        let now = try blockingThread { () throws(ClusterError) in await cluster.messageByteCountMax(of: topic) }
+        guard let now else { return false }
+        return now != context.messageByteCountsMax[topic]
     }
 
     private func passOver(_ left: [PendingBatches.TooLarge], of records: SinkBatch) {
@@ -343,6 +363,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
         }
         if mustRelog {
             mustRelog = false
+            isRelogging = true
             do { try engine.relog { receiver($0.store).take($0) } } catch {
                 return fail(.cluster(ClusterError(.invalidRequest, "state cannot be written: \(error)")))
             }
@@ -378,6 +399,7 @@ final class TaskRun: WorkItem, @unchecked Sendable {
 
     private func committed(_ result: Result<Committer.Outcome, ClusterError>) {
         isCommitting = false
+        isRelogging = false
         pace.note(
             from: commitBegan, to: .now, waitingAtMost: min(context.properties.commitInterval, Self.restMax))
         // Also of a task that has ended meanwhile: these records do not come again. Others do, and are told of then.

@@ -57,6 +57,7 @@ extension PersistentQuery: QueryGroup.Owner {
         let own = generation
         state = .rebalancing
         for (name, old) in olds { if let task = TaskName(name) { share?.olds[task] = old } }
+        replaced = [:]
         let (environment, places) = try await surroundings(own, try await sourceCounts())
         if share?.group == nil {
             // Before the group has members nobody reads, so "latest" is now. Later this is up to those who have the tasks.

@@ -9,7 +9,7 @@ final class CommandLog: Sendable {
     private let topic: String
     private let serviceID: String
     private let replicas: Int16
-    /// `ksql.internal.topic.min.insync.replicas`
+    /// `ksql.internal.topic.min.insync.replicas`, at most `replicas`.
     private let inSyncReplicas: String
     private let timeout: Duration
     private let logger: Logger
@@ -26,7 +26,9 @@ final class CommandLog: Sendable {
         topic = settings.commandTopic
         serviceID = settings.serviceID
         replicas = settings.properties["ksql.internal.topic.replicas"].flatMap { Int16($0) } ?? 1
-        inSyncReplicas = settings.properties["ksql.internal.topic.min.insync.replicas"] ?? "1"
+        // With more than there are replicas nothing could be written.
+        let wanted = settings.properties["ksql.internal.topic.min.insync.replicas"].flatMap { Int($0) } ?? 1
+        inSyncReplicas = String(min(wanted, max(1, Int(replicas))))
         timeout = settings.statementTimeout
         self.logger = logger
     }

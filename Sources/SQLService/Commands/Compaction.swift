@@ -127,9 +127,8 @@ extension SQLEngine {
             var before = catalog
             before.nextQueryNumber = Int(command.number)
             let replayed = ReplayedSurroundings(surroundings)
-            let configuration = SQLConfiguration(command.serverProperties).overridden(by: command.properties)
             let environment = self.environment(
-                configuration, topics: replayed, registry: replayed.registry, rules: replayed.rules)
+                self.configuration(of: command), topics: replayed, registry: replayed.registry, rules: replayed.rules)
             return try? Self.perform(parsed, environment, before).1
         }
         let kept = compaction.compact(history, to: catalog, properties: system) ?? history

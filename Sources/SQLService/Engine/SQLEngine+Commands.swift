@@ -41,6 +41,8 @@ extension SQLEngine {
         do throws(KsqlFailure) {
             effects = try await change(by: command)
         } catch {
+            // A stop ends questions to the registry, which says nothing about the command: the next start executes it.
+            guard !state.withLock({ $0.isStopping }) else { return }
             state.withLock { state in
                 state.failedCount += 1
                 state.set(CommandStatus(status: .error, message: error.message), of: command.id)
@@ -124,7 +126,7 @@ extension SQLEngine {
     }
 
     /// What held when the statement was accepted, but for what is the server's to say at each start.
-    private func configuration(of command: Command) -> SQLConfiguration {
+    func configuration(of command: Command) -> SQLConfiguration {
         var configuration = SQLConfiguration(command.serverProperties).overridden(by: command.properties)
         configuration.properties[SQLConfiguration.sourceTables] = settings.properties[SQLConfiguration.sourceTables]
         return configuration

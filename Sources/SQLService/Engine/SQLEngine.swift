@@ -162,12 +162,12 @@ package final class SQLEngine: Sendable {
     package func stop() async {
         state.withLock { $0.isStopping = true }
         await log.close()
+        // What queries and statements ask may wait for a registry without a leader.
+        schemas?.close()
         for task in [reading.withLock({ $0 }), retrying.withLock({ $0 }), telling.withLock({ $0 })] {
             task?.cancel()
             await task?.value
         }
-        // What queries have to register may wait for a registry without a leader.
-        schemas?.close()
         await transients.cancelAll()
         await processingLog.stop()
         await runner.shutdown()

@@ -1,6 +1,7 @@
 import Environment
 import JSONFormat
 import SQLRuntime
+import Synchronization
 
 /// What this node tells the others by itself: that it lives (`ksql.heartbeat.enable`), and how far its state is
 /// (`ksql.lag.reporting.enable`). The others are those of the groups of its queries.
@@ -10,15 +11,13 @@ extension SQLEngine {
         await withDiscardingTaskGroup { group in
             if flag("ksql.heartbeat.enable") {
                 group.addTask {
-                    await self.repeatedly(every: "ksql.heartbeat.send.interval.ms", 100) {
-                        await self.tellAll("/heartbeat", self.heartbeat)
-                    }
+                    await self.tellAll("/heartbeat", every: "ksql.heartbeat.send.interval.ms", 100) { self.heartbeat }
                 }
             }
             if flag("ksql.lag.reporting.enable") {
                 group.addTask {
-                    await self.repeatedly(every: "ksql.lag.reporting.send.interval.ms", 5000) {
-                        await self.tellAll("/lag", await self.lagReport())
+                    await self.tellAll("/lag", every: "ksql.lag.reporting.send.interval.ms", 5000) {
+                        await self.lagReport()
                     }
                 }
             }
@@ -27,21 +26,28 @@ extension SQLEngine {
 
     private func flag(_ name: String) -> Bool { settings.properties[name]?.lowercased() == "true" }
 
-    private func repeatedly(every name: String, _ standard: Int64, _ body: () async -> Void) async {
+    /// Whoever does not answer holds nobody else up, and is missed by its own silence.
+    private func tellAll(
+        _ path: String, every name: String, _ standard: Int64, _ make: @Sendable () async -> JSONValue
+    ) async {
         let pause = Duration.milliseconds(max(10, settings.properties[name].flatMap { Int64($0) } ?? standard))
-        while !Task.isCancelled {
-            await body()
-            try? await Task.sleep(for: pause)  // a cancelled wait ends at the look above
-        }
-    }
-
-    private func tellAll(_ path: String, _ message: JSONValue) async {
-        let own = address
-        let others = await runner.nodes().filter { $0 != own }
+        let client = NodeClient(settings.nodes)
+        let underWay = MessagesUnderWay()
         await withDiscardingTaskGroup { group in
-            for other in others {
-                // Whoever does not answer is missed by its own silence.
-                group.addTask { try? await NodeClient(self.settings.nodes).tell(path, message, to: other) }
+            while !Task.isCancelled {
+                let own = address
+                let others = await runner.nodes().filter { $0 != own && underWay.add(to: $0) }
+                if !others.isEmpty {
+                    let message = await make()
+                    for other in others {
+                        group.addTask {
+                            // What does not arrive is told again soon.
+                            try? await client.tell(path, message, to: other)
+                            underWay.remove(to: other)
+                        }
+                    }
+                }
+                try? await Task.sleep(for: pause)  // a cancelled wait ends at the look above
             }
         }
     }
@@ -81,6 +87,29 @@ extension SQLEngine {
                     })
             ), ("updateTimeMs", .number(SystemWallClock().now())),
         ])
+    }
+}
+
+/// How many messages are on their way to each node.
+private final class MessagesUnderWay: Sendable {
+    private static let countMax = 8
+    private let counts = Mutex<[String: Int]>([:])
+
+    /// - Returns: false when there are as many as there may be.
+    func add(to node: String) -> Bool {
+        counts.withLock { counts in
+            let count = counts[node] ?? 0
+            guard count < Self.countMax else { return false }
+            counts[node] = count + 1
+            return true
+        }
+    }
+
+    func remove(to node: String) {
+        counts.withLock { counts in
+            let rest = (counts[node] ?? 1) - 1
+            counts[node] = rest > 0 ? rest : nil
+        }
     }
 }
 

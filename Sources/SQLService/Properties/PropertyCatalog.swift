@@ -59,7 +59,9 @@ package enum PropertyCatalog {
             "ksql.persistence.wrap.single.values", "", "Whether single columns are wrapped in an object.", set: true),
         text("ksql.output.topic.name.prefix", "", "What names of topics made for results begin with."),
         number("ksql.internal.topic.replicas", 1, 1...32767, "Replicas of the command topic and internal topics."),
-        number("ksql.internal.topic.min.insync.replicas", 1, 1...32767, "min.insync.replicas of the command topic."),
+        number(
+            "ksql.internal.topic.min.insync.replicas", 1, 1...32767,
+            "min.insync.replicas of the command topic, at most its replicas."),
         number("ksql.sink.partitions", nil, positive, "Taken and not used, as in the original."),
         number("ksql.sink.replicas", nil, 1...32767, "Taken and not used, as in the original."),
         flag(
@@ -172,7 +174,8 @@ package enum PropertyCatalog {
             "Whether other nodes show certificates to that port: NONE, REQUESTED or REQUIRED; as ssl.client.authentication when "
                 + "empty."),
         number(
-            "ksql.idle.connection.timeout.seconds", 60, 1...86_400, "Seconds until a connection without a request ends."
+            "ksql.idle.connection.timeout.seconds", 600, positive,
+            "Seconds until a connection without a request ends."
         ),
         number("ksql.server.command.response.timeout.ms", 5000, positive, "Milliseconds that a command may take."),
         number("ksql.assert.topic.default.timeout.ms", 1000, 0...Int64.max, "How long ASSERT TOPIC waits.", set: true),

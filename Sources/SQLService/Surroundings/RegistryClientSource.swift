@@ -58,15 +58,23 @@ package struct RegistryClientSource: SchemaSource {
     ) async throws(SchemaSourceError) -> RegisteredSchema? {
         do { return try await body() } catch {
             if error.isNotFound { return nil }
-            throw Self.failure(error, "Could not get a schema")
+            throw Self.failure(error, "Could not get a schema", isRead: true)
         }
     }
 
-    private static func failure(_ error: RegistryFailure, _ what: String) -> SchemaSourceError {
-        if case .refused(let status, _) = error.kind, status < 500 {
-            return SchemaSourceError(.refused, "\(what)\nCaused by: \(error.message)")
-        }
-        return SchemaSourceError(.unavailable, "\(what)\nCaused by: \(error.message)")
+    /// Of what is read, a refusal is the schema's only when it does not pass: with another password, in a minute, or when the
+    /// registry is behind its proxy again (404 without a code of the registry's), records can be read that would be lost.
+    static func failure(
+        _ error: RegistryFailure, _ what: String, isRead: Bool = false
+    ) -> SchemaSourceError {
+        let isRefused =
+            switch error.kind {
+            case .refused(let status, _):
+                status < 500 && ![408, 429].contains(status) && !(isRead && [401, 403, 404].contains(status))
+            case .unknownType: true
+            case .unreachable, .notUnderstood: false
+            }
+        return SchemaSourceError(isRefused ? .refused : .unavailable, "\(what)\nCaused by: \(error.message)")
     }
 
     private static func schema(_ found: RegisteredSchema) -> RegistrySchema {

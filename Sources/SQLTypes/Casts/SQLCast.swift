@@ -1,5 +1,8 @@
 /// CAST from one type to another, resolved once and applied to many values.
 package struct SQLCast: Sendable {
+    /// What a null becomes where `ksql.cast.strings.preserve.nulls` is false.
+    package static let nullText = "null"
+
     private let convert: @Sendable (SQLValue) throws(SQLTypesError) -> SQLValue
 
     package let isIdentity: Bool

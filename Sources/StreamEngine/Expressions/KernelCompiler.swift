@@ -90,6 +90,16 @@ struct KernelCompiler {
                 }
             }
         case .cast(let operand): return isolated(try cast(operand, to: type), type, "\(type)")
+        case .castWithNulls(let operand):
+            let cast = try cast(operand, to: type)
+            let withNulls: Kernel = { frame in
+                let texts = cast(frame)
+                return Self.perRow(frame.count, type) { row in
+                    let text = texts.value(row, type)
+                    return text.isNull ? .string(SQLCast.nullText) : text
+                }
+            }
+            return isolated(withNulls, type, "\(type)")
         case .converted(let operand): return try cast(operand, to: type)
         }
     }

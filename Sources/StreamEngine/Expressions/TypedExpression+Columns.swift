@@ -13,7 +13,7 @@ extension TypedExpression {
             a.collectColumns(into: &columns)
             b.collectColumns(into: &columns)
         case .negate(let a), .not(let a), .isNull(let a), .isNotNull(let a), .field(let a, _), .cast(let a),
-            .converted(let a):
+            .castWithNulls(let a), .converted(let a):
             a.collectColumns(into: &columns)
         case .between(let a, let b, let c):
             for part in [a, b, c] { part.collectColumns(into: &columns) }

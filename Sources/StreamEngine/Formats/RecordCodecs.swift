@@ -43,7 +43,7 @@ package protocol RecordEncoder: AnyObject {
     ///   - columns: those of the format, in order, `count` rows each.
     ///   - present: rows that are not gets null instead of bytes.
     /// - Returns: as many rows as given.
-    /// - Throws: `.fatalRecord` when a row cannot be written in the format.
+    /// - Throws: `.fatalRecord` when a row cannot be written in the format; `.unavailable` when it cannot be now.
     func encode(_ columns: [Vector], count: Int, present: Validity) throws(EngineError) -> BytesColumn
 }
 

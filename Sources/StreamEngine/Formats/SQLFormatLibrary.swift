@@ -80,7 +80,9 @@ package final class SQLFormatLibrary: FormatLibrary {
             do throws(FormatError) {
                 return try columns.encode(formatted, count: count, present: present)
             } catch {
-                throw EngineError(.fatalRecord, ([error.message] + error.causes).joined(separator: "\nCaused by: "))
+                throw EngineError(
+                    error.code == .unavailable ? .unavailable : .fatalRecord,
+                    ([error.message] + error.causes).joined(separator: "\nCaused by: "))
             }
         }
     }

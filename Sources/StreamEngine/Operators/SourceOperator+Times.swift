@@ -66,13 +66,14 @@ extension SourceOperator {
     /// The times by which records take their turn among those of other topics; nil: those of the records. Rows that will be
     /// dropped hold nobody up.
     ///
-    /// - Throws: `.invalidPlan`.
+    /// - Throws: `.invalidPlan`; `.unavailable`, so that the records themselves need not be asked for again.
     func turns(_ records: SourceBatch) throws(EngineError) -> ColumnBuffer<Int64>? {
         guard var timestampIndex else { return nil }
         if timestampDecoder == nil { timestampDecoder = try makeTimestampDecoder() }
         guard let decoded = timestampDecoder?.decode(timestampIndex.isKey ? keysOf(records) : records.values) else {
             return nil
         }
+        if let first = decoded.failures.first(where: \.mayPass) { throw EngineError(.unavailable, first.message) }
         timestampIndex.place = 0
         let vector = decoded.columns[0]
         if decoded.failures.isEmpty, let times = Self.plainTimes(vector) { return times }

@@ -109,12 +109,10 @@ final class SourceOperator: Operator {
             dropped?[row] = true
         }
         // A registry that does not answer is waited for, by trying the query again: passed over, the record would be lost.
-        if !isRestoring {
-            let areFatal = context.settings.failsOnDeserializationError
-            let fatal = (keyFailures + key.failures + value.failures).lazy.filter { areFatal || $0.mayPass }
-            if let first = fatal.min(by: { $0.row < $1.row }) {
-                end(first.row, EngineError(.fatalRecord, first.message))
-            }
+        let areFatal = context.settings.failsOnDeserializationError && !isRestoring
+        let fatal = (keyFailures + key.failures + value.failures).lazy.filter { areFatal || $0.mayPass }
+        if let first = fatal.min(by: { $0.row < $1.row }) {
+            end(first.row, EngineError(first.mayPass ? .unavailable : .fatalRecord, first.message))
         }
         for failure in keyFailures + key.failures { failed(failure, records, isKey: true, drop) }
         for failure in value.failures { failed(failure, records, isKey: false, drop) }

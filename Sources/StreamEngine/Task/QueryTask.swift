@@ -157,7 +157,11 @@ package final class QueryTask {
         for item in operators { if let other = others[item.step.name] { item.adopt(other) } }
     }
 
-    /// Fills tables with records that were processed before this task was there, without results.
+    /// Why nothing is processed any more.
+    package var failure: EngineError? { context.failure }
+
+    /// Fills tables with records that were processed before this task was there, without results. `failure` tells whether
+    /// a record could not be read now, which is missing then.
     package func restore(_ batch: SourceBatch) { for source in sources[batch.topic] ?? [] { source.restore(batch) } }
 
     /// Counters by step, from the sources up.

@@ -85,7 +85,7 @@ extension RegistryOptions {
         case .refused(let status, let code) where status == code && status == 404:
             // The registry's own codes have five digits: this one comes from something else.
             return CommandFailure(failure.message, hint: "is it a schema registry that runs there?")
-        case .refused, .notUnderstood: return CommandFailure(failure.message)
+        case .refused, .notUnderstood, .unknownType: return CommandFailure(failure.message)
         }
     }
 }

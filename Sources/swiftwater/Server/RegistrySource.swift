@@ -19,7 +19,10 @@ struct RegistrySource: SQLService.SchemaSource {
     }
 
     func schema(id: Int32) async throws(SchemaSourceError) -> RegistrySchema? {
-        registry.schema(id).map { Self.schema($0.schema) }
+        if let found = registry.schema(id) { return Self.schema(found.schema) }
+        // The leader has registered it a moment ago, maybe, and this node has not read that yet.
+        if registry.leads { return nil }
+        return try await writes.schema(id: id)
     }
 
     func latest(of subject: String) async throws(SchemaSourceError) -> (id: Int32, schema: RegistrySchema)? {

@@ -390,7 +390,7 @@ def test_push_queries_see_all_partitions(cluster, make_node):
 @pytest.mark.deadline(120)
 def test_nodes_hear_of_each_other(cluster, make_node):
     telling = {"ksql.heartbeat.enable": "true", "ksql.lag.reporting.enable": "true",
-               "ksql.lag.reporting.send.interval.ms": 200}
+               "ksql.lag.reporting.send.interval.ms": 200, "ksql.heartbeat.missed.threshold.ms": 20}
     a, b = make_node(telling), make_node(telling)
     table, _ = start_queries(a)
     feed = Feed(cluster)
