@@ -53,6 +53,25 @@ import Testing
             #"{"oneOf":[{"type":"null"},{"type":"integer","default":5}],"default":7}"#, "3",
             #"{"type":"int64","optional":true,"default":5}"#
         ),
+        // As earlier versions wrote optional fields with a default, and enumerations.
+        (
+            #"{"type":"object","properties":{"n":{"default":7,"connect.index":0,"oneOf":[{"type":"null"},"#
+                + #"{"type":"integer","connect.type":"int32"}]}}}"#, "{}",
+            #"{"type":"struct","fields":[{"type":"int32","optional":true,"default":7,"field":"n"}],"optional":false}"#
+        ),
+        (
+            #"{"type":"string","title":"E","description":"d","default":"x","connect.version":2,"connect.parameters":"#
+                + #"{"io.confluent.connect.json.Enum":"E","io.confluent.connect.json.Enum.x":"x","p":"q"},"enum":["x"]}"#,
+            #""x""#,
+            #"{"type":"string","optional":false,"name":"E","version":2,"doc":"d","parameters":"#
+                + #"{"io.confluent.connect.json.Enum":"","io.confluent.connect.json.Enum.x":"x","p":"q"},"default":"x"}"#
+        ),
+        (
+            #"{"type":"array","items":{"type":"object","properties":{"key":{"type":"integer"},"value":{"type":"string"}}},"#
+                + #""connect.type":"map","default":[[1,"a"]]}"#, "[]",
+            #"{"type":"map","keys":{"type":"int64","optional":false},"values":{"type":"string","optional":false},"#
+                + #""optional":false,"default":[[1,"a"]]}"#
+        ),
         (
             #"{"type":"object","oneOf":[{"properties":{"a":{"type":"string"}}},{"type":"null"}]}"#, "null",
             #"{"type":"struct","fields":[{"type":"string","optional":false,"field":"a"}],"optional":true}"#
@@ -98,6 +117,81 @@ import Testing
         let values = try #require(found.value.structure?.values)
         #expect(values.indices.filter { !values[$0].isNull } == [branch])
         #expect(found.schema?.fields.map(\.name).last == "io.confluent.connect.json.OneOf.field.5")
+    }
+
+    @Test func `defaults are read and written as values are`() async throws {
+        let schema =
+            #"{"type":"object","default":{},"properties":{"a":{"type":"string"},"#
+            + #""u":{"oneOf":[{"type":"string"},{"type":"integer"}]}}}"#
+        let found = try #require(try await Self.read(schema, "{}").schema)
+        #expect(found.defaultValue?.structure?.values == [.null, .null])
+        let union = try #require(
+            try await Self.read(schema.replacing("{},", with: #"{"a":"x","u":7},"#), "{}").schema)
+        #expect(union.defaultValue?.structure?.values.last?.structure?.values == [.null, .int64(7)])
+        let converter = JSONSchemaConverter(MemoryRegistry(), RegistryOptions())
+        #expect(try converter.schemaText(found).contains(#""default":{}"#))
+        #expect(try converter.schemaText(union).contains(#""default":{"a":"x","u":7}"#))
+    }
+
+    private static func schema(_ text: String, partsMax: Int = 1 << 20) throws -> ConnectSchema {
+        try JSONSchemaReader(RegistrySchema(id: 1, type: .json, text: text), partsMax: partsMax).schema()
+    }
+
+    /// Each takes its properties from the next, twice, and those are such again.
+    @Test func `properties of properties of others are read once`() throws {
+        let field = { (level: Int) in ##"{"type":"object","allOf":[{"$ref":"#/definitions/D\##(level)"}]}"## }
+        let levels = (1...50).map { #""D\#($0)":{"properties":{"x":\#(field($0 + 1)),"y":\#(field($0 + 1))}}"# }
+        let text =
+            #"{"type":"object","properties":{"x":\#(field(1))},"definitions":{\#(levels.joined(separator: ",")),"#
+            + #""D51":{"properties":{"x":{"type":"string"},"y":{"type":"string"}}}}}"#
+        var at = try Self.schema(text)
+        for _ in 1...51 { at = try #require(at.field("x")?.schema) }
+        #expect(at.field("y")?.schema.kind == .string)
+        let error = #expect(throws: ConnectError.self) { try Self.schema(text, partsMax: 500) }
+        #expect(error?.message.contains("JSON Schema has too many places to write out") == true)
+    }
+
+    /// Each is joined of the next, twice.
+    @Test func `parts of parts of others are read once`() throws {
+        let levels = (1...40).map {
+            ##""D\##($0)":{"allOf":[{"$ref":"#/definitions/D\##($0 + 1)"},{"$ref":"#/definitions/D\##($0 + 1)"}]}"##
+        }
+        let text =
+            ##"{"type":"object","allOf":[{"$ref":"#/definitions/D1"}],"definitions":{\##(levels.joined(separator: ",")),"##
+            + #""D41":{"properties":{"x":{"type":"string"}}}}}"#
+        // Two levels for each: the part and what it refers to.
+        #expect(throws: ConnectError.self) { try Self.schema(text) }
+        #expect(
+            try Self.schema(text.replacing("definitions/D1\"", with: "definitions/D20\"")).fields.map(\.name) == ["x"])
+    }
+
+    @Test(arguments: [
+        (##"{"type":"object","allOf":[{"$ref":"#"}]}"##, "parent"),
+        (##"{"oneOf":[{"type":"null"},{"type":"object","allOf":[{"$ref":"#"}]}]}"##, "parent"),
+        (##"{"allOf":[{"$ref":"#"},{"properties":{"own":{"type":"string"}}}]}"##, "own"),
+    ])
+    func `a struct of the properties of one around it`(parent: String, last: String) throws {
+        let schema = try Self.schema(
+            #"{"type":"object","title":"N","properties":{"id":{"type":"integer"},"parent":\#(parent)}}"#)
+        var at = schema
+        for _ in 0..<5 {
+            at = try #require(at.field("parent")?.schema)
+            #expect(at.name == nil && at.field("id")?.schema.kind == .int64)
+            #expect(at.fields.last?.name == last)
+        }
+    }
+
+    /// A list in between is made at each of its places: only structs contain themselves.
+    @Test func `properties of what contains itself in a list`() throws {
+        let node =
+            ##"{"type":"object","properties":{"kids":{"oneOf":[{"type":"null"},{"type":"array","items":"##
+            + ##"{"$ref":"#/definitions/N"}}]}}}"##
+        let schema = try Self.schema(
+            ##"{"allOf":[{"$ref":"#/definitions/N"},{"$ref":"#"},{"properties":{"a":{"type":"string"}}}],"##
+                + ##""definitions":{"N":\##(node)}}"##)
+        #expect(schema.fields.map(\.name) == ["kids", "a"])
+        let inner = try #require(schema.field("kids")?.schema.valueSchema)
+        #expect(inner.field("kids")?.schema.valueSchema?.field("kids")?.schema.kind == .array)
     }
 
     @Test func `schemas are written as the original writes them`() throws {

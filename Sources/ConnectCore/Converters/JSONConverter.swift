@@ -390,7 +390,7 @@ package struct JSONConverter: Converter, HeaderConverter {
     }
 
     /// Jackson's `JsonNodeType`.
-    private static func kind(_ json: JSONValue) -> String {
+    static func kind(_ json: JSONValue) -> String {
         switch json {
         case .null: "NULL"
         case .bool: "BOOLEAN"

@@ -76,6 +76,22 @@ package struct JSONSchemaConverter: Converter {
         return SchemaAndValue(schema, try Self.connectValue(value, schema, json, depth: 0))
     }
 
+    /// How defaults are written in a JSON Schema.
+    static func defaultConverter(writesDecimalsAsNumbers: Bool = false) -> JSONConverter {
+        var options = JSONConverter.Options()
+        options.hasSchemas = false
+        options.isSchemaForm = true
+        options.writesDecimalsAsNumbers = writesDecimalsAsNumbers
+        return JSONConverter(options)
+    }
+
+    private static let defaults = defaultConverter()
+
+    /// A default of a JSON Schema, which is read as values are.
+    static func connectValue(_ json: JSONValue, _ schema: ConnectSchema) throws(ConnectError) -> ConnectValue {
+        try connectValue(json, schema, defaults, depth: 0)
+    }
+
     /// Unions of several types are structs of which one field is set; all else is as the plain converter reads it.
     private static func connectValue(
         _ value: JSONValue, _ schema: ConnectSchema, _ json: JSONConverter, depth: Int
@@ -114,6 +130,9 @@ package struct JSONSchemaConverter: Converter {
             if let elements = value.elements, let keys = schema.keySchema, let values = schema.valueSchema {
                 var map = ConnectMap()
                 for pair in elements {
+                    guard pair.members != nil else {
+                        throw .data("Found invalid map entry instead of object: \(JSONConverter.kind(pair))")
+                    }
                     map[try connectValue(pair["key"] ?? .null, keys, json, depth: depth + 1)] = try connectValue(
                         pair["value"] ?? .null, values, json, depth: depth + 1)
                 }

@@ -6,19 +6,29 @@ import SchemaSerdes
 
 /// Connect schemas of JSON Schemas.
 struct JSONSchemaReader {
-    private let root: Document
+    private let root: Place
     private let references: [String: JSONValue]
     private let options: JSONSchemaOptions
-    /// What a `$ref` leads to, by its document and place.
+    /// What a `$ref` leads to, and structs made of combinations, which the properties of another may bring again: by
+    /// document and place.
     private var structs = RecursiveStructBuilder<Target>()
     /// Values that defaults may still have: one that is made of the defaults of a type has each of them at each place.
     private var defaultValuesLeft = Self.defaultValuesMax
     private static let defaultValuesMax = 1 << 20
+    /// Parts of the text that may still be read: those with properties of others read them at each of their places.
+    private var partsLeft: Int
 
-    private struct Document {
+    /// Where a schema stands.
+    private struct Place {
         /// Of a reference; empty for the schema itself.
-        var name: String
+        var document: String
+        /// The whole document.
         var json: JSONValue
+        var path: [String] = []
+
+        var target: Target { Target(document: document, path: path) }
+
+        func inside(_ steps: String...) -> Place { Place(document: document, json: json, path: path + steps) }
     }
 
     private struct Target: Hashable {
@@ -26,14 +36,18 @@ struct JSONSchemaReader {
         var path: [String]
     }
 
-    init(_ registered: RegistrySchema, _ options: JSONSchemaOptions = .init()) throws(ConnectError) {
+    /// - Parameter partsMax: how many parts of the text may be read, each counted as often as it is.
+    init(
+        _ registered: RegistrySchema, _ options: JSONSchemaOptions = .init(), partsMax: Int = 1 << 20
+    ) throws(ConnectError) {
         self.options = options
+        partsLeft = partsMax
         func read(_ text: String) throws(ConnectError) -> JSONValue {
             do throws(JSONError) { return try JSONValue.read(text, duplicates: .last) } catch {
                 throw .data("Invalid JSON Schema: \(error)")
             }
         }
-        root = Document(name: "", json: try read(registered.text))
+        root = Place(document: "", json: try read(registered.text))
         var references: [String: JSONValue] = [:]
         for reference in registered.references { references[reference.name] = try read(reference.text) }
         self.references = references
@@ -45,40 +59,48 @@ struct JSONSchemaReader {
     /// - Parameter version: of the whole schema, where it names none itself (`connect.version`).
     func schema(version: Int32? = nil) throws(ConnectError) -> ConnectSchema {
         var reader = self
-        let key = Target(document: "", path: [])
+        let key = root.target
         _ = reader.structs.begin(key)
-        var made = try reader.schema(root.json, in: root, depth: 0)
+        var made = try reader.schema(root.json, at: root, depth: 0, isBegun: true)
         if made.version == nil, made.reference == nil { made = made.with(version: .some(version)) }
         reader.structs.end(key, made)
         return try reader.structs.finish()(key, made)
     }
 
+    private mutating func take(_ count: Int) throws(ConnectError) {
+        partsLeft -= count
+        guard partsLeft >= 0 else { throw .data("JSON Schema has too many places to write out") }
+    }
+
+    /// - Parameter isBegun: whether the caller has begun what stands there.
     private mutating func schema(
-        _ json: JSONValue, in document: Document, depth: Int
+        _ json: JSONValue, at place: Place, depth: Int, isBegun: Bool = false
     ) throws(ConnectError) -> ConnectSchema {
+        try take(1 + (json.members?.count ?? 0))
         guard depth < 64 else { throw .data("JSON Schema is nested more than 64 levels deep") }
         if let reference = json["$ref"]?.text {
-            let (target, owner, key) = try resolve(reference, in: document)
-            if let known = structs.begin(key) { return known }
-            let made = try schema(target, in: owner, depth: depth + 1)
-            structs.end(key, made)
+            let (target, there) = try resolve(reference, from: place)
+            if let known = structs.begin(there.target) { return known }
+            let made = try schema(target, at: there, depth: depth + 1, isBegun: true)
+            structs.end(there.target, made)
             return made
         }
         let combinations = ["allOf", "anyOf", "oneOf"].filter { json[$0]?.elements != nil }
         if !combinations.isEmpty {
-            return try combined(json, combinations, document, depth)
+            return try combined(json, combinations, place, depth, isBegun)
         }
-        if let types = json["type"]?.elements { return try union(of: types, json, document, depth) }
-        return try typed(json, document, depth)
+        if let types = json["type"]?.elements { return try union(of: types, json, place, depth) }
+        return try typed(json, place, depth)
     }
 
     /// Several types: each has the keywords of the whole, but an enumeration stands beside them.
     private mutating func union(
-        of types: [JSONValue], _ json: JSONValue, _ document: Document, _ depth: Int
+        of types: [JSONValue], _ json: JSONValue, _ place: Place, _ depth: Int
     ) throws(ConnectError) -> ConnectSchema {
         let beside: Set = ["type", "enum", "const", "title", "description", "default"]
         let rules = (json.members ?? []).filter { !beside.contains($0.0) }
-        return try union(types.map { .object([("type", $0)] + rules) }, json, document, depth)
+        // No `$ref` leads there: its steps are not empty.
+        return try union(types.map { .object([("type", $0)] + rules) }, json, place.inside("", "type"), depth)
     }
 
     // MARK: Combinations
@@ -88,33 +110,39 @@ struct JSONSchemaReader {
     ///
     /// - SeeAlso: upstream `JsonSchemaData.allOfToConnectSchema`.
     private mutating func combined(
-        _ json: JSONValue, _ combinations: [String], _ document: Document, _ depth: Int
+        _ json: JSONValue, _ combinations: [String], _ place: Place, _ depth: Int, _ isBegun: Bool
     ) throws(ConnectError) -> ConnectSchema {
         let parts = json["allOf"]?.elements ?? []
         if combinations == ["allOf"], parts.count == 1, json["type"] == nil, json["properties"] == nil {
-            return try schema(parts[0], in: document, depth: depth + 1)
+            return try schema(parts[0], at: place.inside("allOf", "0"), depth: depth + 1)
         }
-        var properties = Properties()
-        try collect(json, in: document, depth, &properties)
+        var known = [place.target: Properties()]
+        let properties = try collect(json, at: place, 0, &known)
         if !properties.entries.isEmpty {
+            // It may be among the properties that it takes from another.
+            if !isBegun, let known = structs.begin(place.target) { return known }
             var fields: [ConnectSchema.Field] = []
             for entry in properties.entries {
-                let made = try schema(entry.json, in: entry.document, depth: depth + 1)
+                let made = try schema(entry.json, at: entry.place, depth: depth + 1)
                 let isOptional = made.isOptional || (options.makesOptional && !entry.isRequired)
                 fields.append(.init(entry.name, isOptional ? made.with(isOptional: true) : made))
             }
-            return .structure(fields)
+            let made = ConnectSchema.structure(fields)
+            if !isBegun { structs.end(place.target, made) }
+            return made
         }
-        if let types = json["type"]?.elements { return try union(of: types, json, document, depth) }
+        if let types = json["type"]?.elements { return try union(of: types, json, place, depth) }
         for word in ["oneOf", "anyOf"] {
-            if let branches = json[word]?.elements { return try union(branches, json, document, depth) }
+            if let branches = json[word]?.elements { return try union(branches, json, place.inside(word), depth) }
         }
-        if json["type"] != nil { return try typed(json, document, depth) }
-        for part in parts where part["type"] != nil || part["enum"] != nil || part["$ref"] != nil {
-            return try schema(part, in: document, depth: depth + 1)
+        if json["type"] != nil { return try typed(json, place, depth) }
+        for (index, part) in parts.enumerated()
+        where part["type"] != nil || part["enum"] != nil || part["$ref"] != nil {
+            return try schema(part, at: place.inside("allOf", String(index)), depth: depth + 1)
         }
-        for part in parts where ["allOf", "anyOf", "oneOf"].contains(where: { part[$0] != nil }) {
-            return try schema(part, in: document, depth: depth + 1)
+        for (index, part) in parts.enumerated()
+        where ["allOf", "anyOf", "oneOf"].contains(where: { part[$0] != nil }) {
+            return try schema(part, at: place.inside("allOf", String(index)), depth: depth + 1)
         }
         throw .data("Unsupported criterion allOf of a JSON Schema without a type")
     }
@@ -124,14 +152,12 @@ struct JSONSchemaReader {
         struct Entry {
             var name: String
             var json: JSONValue
-            var document: Document
+            var place: Place
             var isRequired: Bool
         }
 
         var entries: [Entry] = []
         private var places: [JSONName: Int] = [:]
-        /// Parts that were looked at, so that those which contain themselves have an end.
-        var partsLeft = 10_000
 
         mutating func add(_ entry: Entry) {
             if let place = places[JSONName(entry.name)] {
@@ -143,68 +169,91 @@ struct JSONSchemaReader {
         }
     }
 
-    private func collect(
-        _ json: JSONValue, in document: Document, _ depth: Int, _ properties: inout Properties
-    ) throws(ConnectError) {
-        properties.partsLeft -= 1
-        guard depth < 64, properties.partsLeft > 0 else { throw .data("JSON Schema has itself among its allOf") }
+    /// - Parameter known: what was collected of targets; nothing yet while that is done, so that what reaches itself is
+    ///   passed over.
+    private mutating func collect(
+        _ json: JSONValue, at place: Place, _ depth: Int, _ known: inout [Target: Properties]
+    ) throws(ConnectError) -> Properties {
+        try take(1 + (json.members?.count ?? 0))
+        guard depth < 64 else { throw .data("JSON Schema is nested more than 64 levels deep") }
         if let reference = json["$ref"]?.text {
-            let (target, owner, _) = try resolve(reference, in: document)
-            return try collect(target, in: owner, depth + 1, &properties)
+            let (target, there) = try resolve(reference, from: place)
+            if let known = known[there.target] { return known }
+            known[there.target] = Properties()
+            let found = try collect(target, at: there, depth + 1, &known)
+            known[there.target] = found
+            return found
         }
-        for part in json["allOf"]?.elements ?? [] { try collect(part, in: document, depth + 1, &properties) }
-        guard json["type"]?.elements == nil, json["connect.type"]?.text != "map" else { return }
-        let required = Set((json["required"]?.elements ?? []).compactMap(\.text))
-        for (name, property) in json["properties"]?.members ?? [] {
+        var properties = Properties()
+        for (index, part) in (json["allOf"]?.elements ?? []).enumerated() {
+            let found = try collect(part, at: place.inside("allOf", String(index)), depth + 1, &known)
+            try take(found.entries.count)
+            for entry in found.entries { properties.add(entry) }
+        }
+        guard json["type"]?.elements == nil, json["connect.type"]?.text != "map" else { return properties }
+        let required = try required(json)
+        let members = json["properties"]?.members ?? []
+        try take(members.count)
+        for (name, property) in members {
             properties.add(
-                .init(name: name, json: property, document: document, isRequired: required.contains(name)))
+                .init(
+                    name: name, json: property, place: place.inside("properties", name),
+                    isRequired: required.contains(name)))
         }
+        return properties
     }
 
-    private func resolve(
-        _ reference: String, in document: Document
-    ) throws(ConnectError) -> (JSONValue, in: Document, Target) {
+    private mutating func required(_ json: JSONValue) throws(ConnectError) -> Set<String> {
+        let names = json["required"]?.elements ?? []
+        try take(names.count)
+        return Set(names.compactMap(\.text))
+    }
+
+    private func resolve(_ reference: String, from place: Place) throws(ConnectError) -> (JSONValue, at: Place) {
         let parts = reference.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-        var owner = document
+        var owner = place
         if let name = parts.first, !name.isEmpty {
             guard let known = references[String(name)] else {
                 throw .data("JSON Schema refers to \(reference), which is not there")
             }
-            owner = Document(name: String(name), json: known)
+            owner = Place(document: String(name), json: known)
         }
+        owner.path = []
         var target = owner.json
-        var path: [String] = []
         for step in parts.count > 1 ? parts[1].split(separator: "/") : [] {
             let name = PercentEncoding.decoded(String(step)).replacing("~1", with: "/").replacing("~0", with: "~")
-            path.append(name)
+            owner.path.append(name)
             guard
                 let next = target[name]
-                    ?? Int(name).flatMap({ place in
-                        target.elements.flatMap { $0.indices.contains(place) ? $0[place] : nil }
+                    ?? Int(name).flatMap({ index in
+                        target.elements.flatMap { $0.indices.contains(index) ? $0[index] : nil }
                     })
             else { throw .data("JSON Schema refers to \(reference), which is not there") }
             target = next
         }
-        return (target, owner, Target(document: owner.name, path: path))
+        return (target, owner)
     }
 
+    /// - Parameter place: of the branches together.
     private mutating func union(
-        _ branches: [JSONValue], _ json: JSONValue, _ document: Document, _ depth: Int
+        _ branches: [JSONValue], _ json: JSONValue, _ place: Place, _ depth: Int
     ) throws(ConnectError) -> ConnectSchema {
-        let others = branches.filter { $0["type"]?.text != "null" }
+        let others = branches.enumerated().filter { $0.element["type"]?.text != "null" }
         let isOptional = others.count < branches.count
-        if others.count == 1, isOptional || options.flattensSingletons {
-            // What is said beside the branches is lost in the original, a default too.
-            let inner = try schema(others[0], in: document, depth: depth + 1)
-            return inner.with(isOptional: isOptional || inner.isOptional)
+        if let (index, branch) = others.first, others.count == 1, isOptional || options.flattensSingletons {
+            let inner = try schema(branch, at: place.inside(String(index)), depth: depth + 1)
+            let made = inner.with(isOptional: isOptional || inner.isOptional)
+            // What is said beside the branches is lost in the original, a default too, but earlier versions wrote it there.
+            let isOurs =
+                isOptional && branches.count == 2 && branches[0]["type"]?.text == "null" && json["oneOf"] != nil
+                && (json.members ?? []).allSatisfy { ["default", "connect.index", "oneOf"].contains($0.0) }
+            return isOurs && inner.defaultValue == nil ? try withDefault(json, made) : made
         }
         guard !others.isEmpty else { throw .data("JSON Schema with only null values is not supported by Connect") }
         var fields: [ConnectSchema.Field] = []
-        for (place, branch) in others.enumerated() {
-            fields.append(
-                .init(
-                    JSONSchemaNames.oneOfField + String(place),
-                    try schema(branch, in: document, depth: depth + 1).with(isOptional: true)))
+        for (number, (index, branch)) in others.enumerated() {
+            let made = try schema(branch, at: place.inside(String(index)), depth: depth + 1)
+            fields.append(.init(JSONSchemaNames.oneOfField + String(number), made.with(isOptional: true)))
         }
         return ConnectSchema(
             .structure, isOptional: isOptional, name: JSONSchemaNames.oneOf, doc: json["description"]?.text,
@@ -212,17 +261,22 @@ struct JSONSchemaReader {
     }
 
     private mutating func typed(
-        _ json: JSONValue, _ document: Document, _ depth: Int
+        _ json: JSONValue, _ place: Place, _ depth: Int
     ) throws(ConnectError) -> ConnectSchema {
-        // A type that stands beside an enumeration or a constant is a part without a name of its own.
-        let isPart = json["type"]?.text != nil && (json["enum"] != nil || json["const"] != nil)
+        // A type that stands beside an enumeration or a constant is a part without a name of its own, but earlier versions
+        // wrote all of an enumeration that way.
+        let isPart =
+            json["type"]?.text != nil && (json["enum"] != nil || json["const"] != nil)
+            && json["connect.parameters"]?[JSONSchemaNames.enumeration] == nil
         if isPart, let type = json["type"]?.text, ["string", "integer", "number"].contains(type) {
             let symbols = json["enum"].map { [("enum", $0)] } ?? []
             return try typed(
-                .object(type == "string" && !symbols.isEmpty ? symbols : [("type", .string(type))]), document, depth)
+                .object(type == "string" && !symbols.isEmpty ? symbols : [("type", .string(type))]), place, depth)
         }
         let connectType = json["connect.type"]?.text
-        var parameters = (json["connect.parameters"]?.members ?? []).compactMap { name, value in
+        let named = json["connect.parameters"]?.members ?? []
+        try take(named.count)
+        var parameters = named.compactMap { name, value in
             value.text.map { ConnectSchema.Parameter(name, $0) }
         }
         var kind: ConnectSchema.Kind
@@ -236,6 +290,7 @@ struct JSONSchemaReader {
         case "string":
             kind = connectType == "bytes" ? .bytes : .string
             if let symbols = json["enum"]?.elements, kind == .string {
+                try take(symbols.count)
                 var own = [ConnectSchema.Parameter(JSONSchemaNames.enumeration, "")]
                 for value in symbols {
                     let symbol =
@@ -251,17 +306,20 @@ struct JSONSchemaReader {
             }
             if connectType == "map" {
                 kind = .map
-                keySchema = try schema(items["properties"]?["key"] ?? .null, in: document, depth: depth + 1)
-                valueSchema = try schema(items["properties"]?["value"] ?? .null, in: document, depth: depth + 1)
+                let entry = place.inside("items", "properties")
+                keySchema = try schema(
+                    items["properties"]?["key"] ?? .null, at: entry.inside("key"), depth: depth + 1)
+                valueSchema = try schema(
+                    items["properties"]?["value"] ?? .null, at: entry.inside("value"), depth: depth + 1)
             } else {
                 kind = .array
-                valueSchema = try schema(items, in: document, depth: depth + 1)
+                valueSchema = try schema(items, at: place.inside("items"), depth: depth + 1)
             }
         case "object":
             if connectType == "map", let values = json["additionalProperties"] {
                 kind = .map
                 keySchema = .string
-                valueSchema = try schema(values, in: document, depth: depth + 1)
+                valueSchema = try schema(values, at: place.inside("additionalProperties"), depth: depth + 1)
             } else {
                 kind = .structure
                 let properties = (json["properties"]?.members ?? []).enumerated().sorted { a, b in
@@ -269,9 +327,9 @@ struct JSONSchemaReader {
                     let second = b.element.1["connect.index"]?.integer ?? Int64.max
                     return (first, a.offset) < (second, b.offset)
                 }
-                let required = Set((json["required"]?.elements ?? []).compactMap(\.text))
+                let required = try required(json)
                 for (_, (name, property)) in properties {
-                    let made = try schema(property, in: document, depth: depth + 1)
+                    let made = try schema(property, at: place.inside("properties", name), depth: depth + 1)
                     let isOptional = made.isOptional || (options.makesOptional && !required.contains(name))
                     fields.append(.init(name, isOptional ? made.with(isOptional: true) : made))
                 }
@@ -293,11 +351,20 @@ struct JSONSchemaReader {
         if schema.isRecursive, value.elements?.isEmpty != true, value.members?.isEmpty != true {
             throw .data("JSON Schema has a default of a type that contains itself")
         }
-        let made = try JSONConverter().connectValue(value, schema)
+        try take(value.weight)
+        let made = try Self.defaultValue(value, schema)
         guard made.takeCount(from: &defaultValuesLeft) else {
             throw .data("JSON Schema has defaults of more than \(Self.defaultValuesMax) values")
         }
         return schema.with(defaultValue: .some(made))
+    }
+
+    /// As values are read; earlier versions wrote them as without a schema: entries of maps as pairs, unions as structs.
+    private static func defaultValue(_ json: JSONValue, _ schema: ConnectSchema) throws(ConnectError) -> ConnectValue {
+        do throws(ConnectError) { return try JSONSchemaConverter.connectValue(json, schema) } catch {
+            guard let value = try? JSONConverter().connectValue(json, schema) else { throw error }
+            return value
+        }
     }
 
     /// Which branch of a union a value is of: the first that is of its kind of values, for objects the struct that knows
@@ -306,11 +373,14 @@ struct JSONSchemaReader {
     /// - SeeAlso: upstream `JsonSchemaData`, whose choice this is, but that texts may be bytes where nothing else fits.
     static func branch(of union: ConnectSchema, for value: JSONValue) -> Int? {
         var best: (index: Int, count: Int)?
+        var names: Set<String>?
         for (index, field) in union.fields.enumerated() {
             if isSimple(value, field.schema) { return index }
             guard field.schema.kind == .structure, case .object(let members) = value else { continue }
             let places = field.schema.level.places
-            let count = Set(members.map(\.0)).count { places[$0] != nil }
+            let known = names ?? Set(members.map(\.0))
+            names = known
+            let count = known.count { places[$0] != nil }
             if count > best?.count ?? -1 { best = (index, count) }
         }
         if let best { return best.index }

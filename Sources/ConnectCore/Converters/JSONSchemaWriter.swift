@@ -55,10 +55,8 @@ struct JSONSchemaWriter {
 
     private mutating func fallback(_ schema: ConnectSchema) throws(ConnectError) -> JSONValue? {
         guard let value = schema.defaultValue, !value.isNull else { return nil }
-        var options = JSONConverter.Options()
-        options.hasSchemas = false
-        options.writesDecimalsAsNumbers = writesDecimalsAsNumbers
-        let json = try JSONConverter(options).json(SchemaAndValue(schema, value))
+        let converter = JSONSchemaConverter.defaultConverter(writesDecimalsAsNumbers: writesDecimalsAsNumbers)
+        let json = try converter.json(SchemaAndValue(schema, value))
         try JSONSchemaText.take(json, from: &defaultsLeft)
         return json
     }

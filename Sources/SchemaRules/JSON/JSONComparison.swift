@@ -307,8 +307,14 @@ extension JSONValue {
                 case "readOnly", "writeOnly", "deprecated": if value.flag != nil { continue }
                 default: break
                 }
-                let isData = ["enum", "const", "default", "examples"].contains(name)
-                kept.append((name, isData ? value : value.withoutAnnotations))
+                switch name {
+                case "enum", "const", "default", "examples": kept.append((name, value))
+                case "properties", "patternProperties", "$defs", "definitions", "dependentSchemas":
+                    // What names stand for, not keywords.
+                    let named = value.members?.map { ($0.0, $0.1.withoutAnnotations) }
+                    kept.append((name, named.map { .object($0) } ?? value))
+                default: kept.append((name, value.withoutAnnotations))
+                }
             }
             return .object(kept)
         default: return self

@@ -54,6 +54,13 @@ import Testing
             new: #""oneOf":[{"properties":{"format":{"type":"string"}}}]"#,
             modern: ["SUM_TYPE_NARROWED #/"], draft7: ["SUM_TYPE_NARROWED #/"]),
         Case(
+            about: "nor is one named readOnly a keyword, nor one named default data",
+            old: #""oneOf":[{"properties":{"readOnly":true}},{"properties":{}},"#
+                + #"{"properties":{"default":{"format":"date"}}},{"properties":{"default":{"format":"time"}}}]"#,
+            new: #""oneOf":[{"properties":{"readOnly":true}},{"properties":{}},"#
+                + #"{"properties":{"default":{"format":"date"}}}]"#,
+            modern: [], draft7: ["SUM_TYPE_NARROWED #/"]),
+        Case(
             about: "a keyword after another part is none of the types'",
             old: #""type":["string","null"],"enum":["a",null]"#,
             new: #""type":["string","null"],"enum":["a",null],"maxLength":2"#,
