@@ -7,35 +7,35 @@ internal import ConnectCore
 /// offset names the group's beginning, how many of its events are done and how many rows of the next. A start reads the
 /// group again from its beginning and passes over what is done, so that table maps and counts are as they were.
 final class LogStream {
-    private let context: ReaderContext
+    let context: ReaderContext
     private let isMariaDB: Bool
     private var decoder: BinlogDecoder
     /// Where reading goes on; kept up to date with every event that is done.
-    private(set) var position: LogPosition
+    var position: LogPosition
     /// The file that the server sends.
     private var file: String
     /// Where the last event of the file ended.
     private var fileEnd: Int64
     /// Events of the first file up to here are passed over: the server was asked for the whole file.
-    private var passedUntil: Int64?
-    private var groupIsOpen = false
+    var passedUntil: Int64?
+    var groupIsOpen = false
     private var isInTransaction = false
     /// Events and rows of the first group that were done before the start.
     private var skippedEvents: Int64
     private var skippedRows: Int64
-    private var isSkipping: Bool
+    var isSkipping: Bool
     private var gtid: String?
     /// The group's source is filtered out.
     private var isForeign = false
     private var transaction: TransactionState?
-    private var source: SourceInfo
+    var source: SourceInfo
     private var statement: String?
-    private var cells: [Cell] = []
+    var cells: [Cell] = []
     private var otherCells: [Cell] = []
     let incremental: IncrementalSnapshot<MySQLServer>?
     /// Before the group that asks for a blocking snapshot, while that is not done: a start reads the signal again.
-    private var held: LogPosition?
-    private var hasBegun = false
+    var held: LogPosition?
+    var hasBegun = false
     private let gtidFilter: GTIDFilter
     private var unknownTables: Set<TableID> = []
     private(set) var eventCount: Int64 = 0
@@ -231,41 +231,6 @@ final class LogStream {
                 try incremental.runBlocking(source: own, offset: position.offset, end: behind.offset)
                 position = behind
             }
-            try proceed(incremental)
-        }
-    }
-
-    private func proceed(_ incremental: IncrementalSnapshot<MySQLServer>) throws {
-        let position = position
-        try incremental.proceed { entries in
-            var behind = position
-            behind.incremental = entries
-            return behind.offset
-        }
-        self.position.incremental = incremental.entries
-        try context.flush(offset: self.position.offset, endsTransaction: true)
-    }
-
-    /// Signals that did not come by the table, between groups.
-    func takeSignals(_ inbox: SignalInbox) throws {
-        guard !groupIsOpen, !isSkipping, passedUntil == nil, let incremental else { return }
-        if !hasBegun {
-            hasBegun = true
-            // What was under way goes on, also when the log has nothing to tell.
-            if incremental.isUnderWay { try proceed(incremental) }
-        }
-        while let signal = inbox.first {
-            try self.signal(signal.id, signal.type, signal.data, isOuter: true)
-            if incremental.hasBlocking {
-                let offset = position.offset
-                var own = ownSource(position)
-                own.setThread(nil)
-                try incremental.runBlocking(source: own, offset: offset, end: offset, signalMark: signal.nextOffset)
-            }
-            context.setSignalMark(signal.nextOffset)
-            // Until here a connection that breaks leaves it for the next stream.
-            inbox.removeFirst()
-            // As with the original, rows are read before the next signal counts.
             try proceed(incremental)
         }
     }
@@ -542,46 +507,6 @@ final class LogStream {
         case .fail: throw ConnectError(.connect, message)
         case .warn: if unknownTables.insert(table).inserted { context.log(.warning, message) }
         case .skip: break
-        }
-    }
-
-    /// A row of the signal table: what to do is in its second and third column.
-    private func signal(_ events: TableEvents) throws {
-        var texts: [String] = []
-        for column in events.columns.prefix(3) {
-            let value = try column.codec.value(cells[column.index], isStreaming: true)
-            texts.append(value.string ?? value.integer.map(String.init) ?? "")
-        }
-        guard texts.count >= 2 else { return }
-        try signal(texts[0], texts[1], texts.count > 2 ? texts[2] : "", isOuter: false)
-    }
-
-    private func ownSource(_ position: LogPosition) -> SourceInfo {
-        var own = source
-        own.setPlace(file: position.file, position: position.position)
-        own.setRow(0)
-        own.setQuery(nil)
-        return own
-    }
-
-    private func signal(_ id: String, _ type: String, _ data: String, isOuter: Bool) throws {
-        let position = position
-        let restart = restart
-        try incremental?.signal(
-            id: id, type: type, data: data, place: position.file + ":\(position.position)",
-            source: ownSource(position), isOuter: isOuter
-        ) { entries in
-            var behind = restart
-            behind.incremental = entries
-            return behind.offset
-        }
-        guard let incremental else { return }
-        self.position.incremental = incremental.entries
-        if !isOuter, held != nil || incremental.hasBlocking {
-            var start = self.position
-            start.eventCount = 0
-            start.rowCount = 0
-            held = start
         }
     }
 }
