@@ -10,8 +10,8 @@ import Testing
     /// What documentation of settings without an effect says.
     private static let disclaimers = [
         "Taken and not used", "ithout effect", "Not available", "Kept for tools", "Chosen by the server",
-        // There is one value only.
-        "The encoding of texts: UTF-8.",
+        // There is one encoding only.
+        "The encoding of texts: UTF-8",
     ]
 
     /// Settings whose names are put together where they are read, and the code that does it.

@@ -158,7 +158,7 @@ import Testing
                 properties: [
                     "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "ann",
                     "sasl.password": "ann",
-                ], requestTimeout: .seconds(10)))
+                ], requestTimeout: .seconds(40)))
         defer { channel.close() }
         #expect(try await channel.broker(.anyBroker).id == 7)
     }
