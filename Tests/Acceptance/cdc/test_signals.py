@@ -210,7 +210,10 @@ def test_columns_are_asked_for_again(database, tmp_path):
                      "UPDATE inv.r SET n = NULL;")
         running.process.send_signal(signal.SIGCONT)
         running.wait_for(lambda events: len(rows(events, "r")) == 3)
+        # The log has a change a moment before others see the row so.
+        running.process.send_signal(signal.SIGSTOP)
         database.sql("UPDATE inv.r SET t = 'other'")
+        running.process.send_signal(signal.SIGCONT)
         found = rows(running.wait_for(lambda events: len(rows(events, "r")) == 5), "r")
         assert [code for code, _ in found] == ["c", "u", "u", "d", "c"]
         inserted, changed, emptied, renamed = found[0][1], found[1][1], found[2][1], found[4][1]
@@ -221,7 +224,6 @@ def test_columns_are_asked_for_again(database, tmp_path):
         assert all(row["big"] == "x" * 9000 and "y" * 9000 in row["j"] for row in (changed, emptied, renamed))
         assert renamed["t"] == "other" and "Failed to re-select" not in running.log.read_text()
         # A row that is gone by then stays as the log tells it, and the log says so.
-        # The log has a change a moment before others see the row so.
         running.process.send_signal(signal.SIGSTOP)
         database.sql("BEGIN; UPDATE inv.r SET n = 5, late = NULL; DELETE FROM inv.r; COMMIT")
         running.process.send_signal(signal.SIGCONT)
