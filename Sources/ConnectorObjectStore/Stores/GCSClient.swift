@@ -42,7 +42,8 @@ final class GCSClient: Sendable {
         let caller = try HTTPCaller(settings.caller)
         self.caller = caller
         tokens = settings.credentials.map {
-            GoogleTokens($0, caller, scope: "https://www.googleapis.com/auth/devstorage.read_write",
+            GoogleTokens(
+                $0, caller, scope: "https://www.googleapis.com/auth/devstorage.read_write",
                 hint: "gcs.credentials.path and gcs.credentials.json")
         }
     }
