@@ -32,8 +32,8 @@ package func blockingThread<Value: Sendable>(
     _ body: @escaping @Sendable () async throws(ClusterError) -> Value
 ) throws(ClusterError) -> Value {
     let outcome = BlockedOutcome<Value>()
-    // The thread that waits below owns it.
-    Task {
+    // The thread that waits below owns it, and may be one that others wait for.
+    Task(priority: .high) {
         let result: Result<Value, ClusterError>
         do throws(ClusterError) { result = .success(try await body()) } catch { result = .failure(error) }
         outcome.result.withLock { $0 = result }

@@ -10,7 +10,14 @@ import Testing
 @Suite struct SchemaWaitTests {
     /// A registry without a leader answers what changes it only when there is one.
     private final class LeaderlessSource: SchemaSource {
-        let asked = Mutex<[CheckedContinuation<Void, Never>]>([])
+        private struct State {
+            var isElected = false
+            var waiting: [CheckedContinuation<Void, Never>] = []
+            var askedCount = 0
+        }
+        private let state = Mutex(State())
+
+        var askedCount: Int { state.withLock { $0.askedCount } }
 
         func schema(id: Int32) async throws(SchemaSourceError) -> RegistrySchema? { nil }
         func latest(of subject: String) async throws(SchemaSourceError) -> (id: Int32, schema: RegistrySchema)? { nil }
@@ -19,15 +26,24 @@ import Testing
         func delete(_ subject: String) async throws(SchemaSourceError) {}
 
         func register(_ schema: RegistrySchema, under subject: String) async throws(SchemaSourceError) -> Int32 {
-            await withCheckedContinuation { continuation in asked.withLock { $0.append(continuation) } }
+            await withCheckedContinuation { continuation in
+                let isElected = state.withLock { state in
+                    state.askedCount += 1
+                    if !state.isElected { state.waiting.append(continuation) }
+                    return state.isElected
+                }
+                if isElected { continuation.resume() }
+            }
             return 7
         }
 
         func elect() {
-            for continuation in asked.withLock({ asked in
-                defer { asked = [] }
-                return asked
-            }) { continuation.resume() }
+            let waiting = state.withLock { state in
+                defer { state.waiting = [] }
+                state.isElected = true
+                return state.waiting
+            }
+            for continuation in waiting { continuation.resume() }
         }
     }
 
@@ -39,7 +55,7 @@ import Testing
         async let waits = onThread {
             Result { () throws(FormatError) in try schemas.register(Self.schema, under: "a-value") }
         }
-        try await until { source.asked.withLock { $0.count == 1 } }
+        try await until { source.askedCount == 1 }
         schemas.close()
         let ended = try await waits
         #expect(throws: FormatError.self) { try ended.get() }
@@ -67,7 +83,7 @@ import Testing
         let source = LeaderlessSource()
         let schemas = SQLSchemas(source)
         async let waits = onThread { try schemas.register(Self.schema, under: "a-value") }
-        try await until { source.asked.withLock { $0.count == 1 } }
+        try await until { source.askedCount == 1 }
         source.elect()
         #expect(try await waits == 7)
         schemas.close()

@@ -157,10 +157,11 @@ final class RemoteChannel: RequestChannel {
         let addresses = bootstrap + known.filter { !bootstrap.contains($0) }
         for (index, address) in addresses.enumerated() {
             let left = deadline - clock.now
-            guard left > .zero, !Task.isCancelled else { break }
+            guard left > .zero || index < bootstrap.count, !Task.isCancelled else { break }
             do throws(ClusterError) {
-                // One that is silent leaves time for the others.
-                return try await connection(address, index == addresses.count - 1 ? left : left / 2)
+                // One that is silent leaves time for the others; each gets some, also when this process was late.
+                let share = index == addresses.count - 1 ? left : left / 2
+                return try await connection(address, max(share, timeout / 8))
             } catch {
                 guard Self.unreachable.contains(ErrorCode(rawValue: error.code.rawValue)) else { throw error }
                 failure = error
@@ -172,7 +173,8 @@ final class RemoteChannel: RequestChannel {
     /// After these another broker may answer.
     private static let unreachable: Set<ErrorCode> = [.brokerNotAvailable, .networkException, .requestTimedOut]
 
-    /// - Parameter timeout: for all that it takes.
+    /// - Parameter timeout: for all that it takes; what the broker is to answer has a quarter of it in any case, as the time
+    ///   before may have been lost here.
     private func connection(_ address: BrokerAddress, _ timeout: Duration) async throws(ClusterError)
         -> RequestConnection
     {
@@ -186,7 +188,7 @@ final class RemoteChannel: RequestChannel {
             address, security, on: loop.group, clientId: configuration.properties["client.id"] ?? "swiftwater",
             timeout: timeout)
         if let credentials = security.credentials {
-            try await new.authenticate(credentials, timeout: max(.milliseconds(1), deadline - clock.now))
+            try await new.authenticate(credentials, timeout: max(timeout / 4, deadline - clock.now))
         }
         // Two callers may have connected at the same time: one connection is enough.
         return state.withLock { state in

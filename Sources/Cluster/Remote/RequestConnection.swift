@@ -85,7 +85,7 @@ final class RequestConnection: Sendable {
             throw ClusterError(.brokerNotAvailable, "\(attempt): \(Self.reason(error))")
         }
         let answer = try await connection.exchange(
-            ApiVersionsRequest(), version: 0, timeout: max(.milliseconds(1), deadline - clock.now))
+            ApiVersionsRequest(), version: 0, timeout: max(timeout / 4, deadline - clock.now))
         try check(answer.errorCode, attempt)
         connection.offered.withLock { offered in
             for api in answer.apiKeys where api.minVersion <= api.maxVersion {

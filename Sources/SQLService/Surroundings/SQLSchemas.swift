@@ -46,8 +46,9 @@ package final class SQLSchemas: SchemaStore, Sendable {
         }
         guard let number else { throw Self.closed }
         let source = source
-        // The thread that waits below owns it; after `close` it ends when the registry answers or its client gives up.
-        Task {
+        // The thread that waits below owns it, and others may wait for that; after `close` it ends when the registry answers or
+        // its client gives up.
+        Task(priority: .high) {
             let result: Result<Value, SchemaSourceError>
             do throws(SchemaSourceError) { result = .success(try await body(source)) } catch {
                 result = .failure(error)
