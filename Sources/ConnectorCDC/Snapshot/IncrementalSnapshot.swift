@@ -37,6 +37,8 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
     private var scannedCount: Int64 = 0
     private var isOpen = false
     private var isPaused = false
+    /// Whether its stream has come to a place between transactions.
+    private var hasBegun = false
     /// Signals that end what is read, once the rows of the present chunk are out.
     private var stops: [(signal: SnapshotSignal, data: String)] = []
     /// What `runBlocking` is to do.
@@ -275,6 +277,35 @@ final class IncrementalSnapshot<Connection: SnapshotConnection> {
             try BlockingSnapshot<Connection>(context: context).run(
                 request, connect, source: source, offset: offset, end: isLast ? end : offset,
                 signalMark: isLast ? signalMark : nil)
+        }
+    }
+
+    /// Does what the signals of an inbox ask for, between transactions: as with the original, rows are read before the next
+    /// signal counts.
+    ///
+    /// - Parameters:
+    ///   - note: notes what a signal asks for, by `signal`.
+    ///   - place: what rows of a blocking snapshot say of the log, and where a start goes on.
+    ///   - proceed: reads on, by `proceed`.
+    func takeSignals(
+        _ inbox: SignalInbox, note: (Signal) throws -> Void, place: () -> (source: SourceInfo, offset: ConnectMap),
+        proceed: () throws -> Void
+    ) throws {
+        if !hasBegun {
+            hasBegun = true
+            // What was under way goes on, also when the log has nothing to tell.
+            if isUnderWay { try proceed() }
+        }
+        while let signal = inbox.first {
+            try note(signal)
+            if hasBlocking {
+                let (source, offset) = place()
+                try runBlocking(source: source, offset: offset, end: offset, signalMark: signal.nextOffset)
+            }
+            context.setSignalMark(signal.nextOffset)
+            // Until here a connection that breaks leaves it for the next stream.
+            inbox.removeFirst()
+            try proceed()
         }
     }
 

@@ -32,7 +32,7 @@ final class GCSUpload: ObjectUpload, @unchecked Sendable {
     let key: String
     private let client: GCSClient
     private let contentType: String
-    private var pending: [UInt8] = []
+    private var pending = PendingBytes()
     /// The address of the session.
     private var session: String?
     /// What the store has.
@@ -53,9 +53,7 @@ final class GCSUpload: ObjectUpload, @unchecked Sendable {
 
     var pendingByteCount: Int { pending.count }
 
-    func append(_ bytes: [UInt8]) {
-        if pending.isEmpty { pending = bytes } else { pending += bytes }
-    }
+    func append(_ bytes: [UInt8]) { pending.append(bytes) }
 
     func send(early: Bool) async throws(ConnectError) {
         let whole = client.settings.partByteCount / Self.step * Self.step
@@ -71,7 +69,8 @@ final class GCSUpload: ObjectUpload, @unchecked Sendable {
             try await part(pending.count, isLast: true)
         } else {
             let response = try await client.call(
-                "POST", client.uploadURL(key, kind: "media"), headers: [("content-type", contentType)], body: pending)
+                "POST", client.uploadURL(key, kind: "media"), headers: [("content-type", contentType)],
+                body: pending.bytes)
             guard response.isSuccess else { throw client.error(response, "POST", key) }
         }
         finished()
@@ -98,7 +97,7 @@ final class GCSUpload: ObjectUpload, @unchecked Sendable {
         while isLast || byteCount < end {
             var failure: ConnectError
             do throws(ConnectError) {
-                let body = isUnknown ? [] : Array(pending[..<(end - byteCount)])
+                let body = isUnknown ? [] : pending.first(end - byteCount)
                 let total = isLast ? String(end) : "*"
                 let range =
                     body.isEmpty
@@ -146,7 +145,7 @@ final class GCSUpload: ObjectUpload, @unchecked Sendable {
                 .connect, "the store has \(stored) bytes of '\(key)', and \(byteCount) to \(end) were sent to it")
         }
         let taken = stored - byteCount
-        if taken == pending.count { pending = [] } else { pending.removeFirst(taken) }
+        pending.drop(taken)
         byteCount = stored
         return taken > 0
     }
@@ -161,7 +160,7 @@ final class GCSUpload: ObjectUpload, @unchecked Sendable {
 
     private func finished() {
         isComplete = true
-        pending = []
+        pending = PendingBytes()
     }
 
     func abort() async {

@@ -39,7 +39,7 @@ final class S3Upload: ObjectUpload, @unchecked Sendable {
     let key: String
     private let client: S3Client
     private let contentType: String
-    private var pending: [UInt8] = []
+    private var pending = PendingBytes()
     private var uploadID: String?
     private var etags: [String] = []
     private var byteCount = 0
@@ -57,9 +57,7 @@ final class S3Upload: ObjectUpload, @unchecked Sendable {
 
     var pendingByteCount: Int { pending.count }
 
-    func append(_ bytes: [UInt8]) {
-        if pending.isEmpty { pending = bytes } else { pending += bytes }
-    }
+    func append(_ bytes: [UInt8]) { pending.append(bytes) }
 
     func send(early: Bool) async throws(ConnectError) {
         // Parts grow when there are many, so that the largest objects do not need more parts than there may be.
@@ -79,7 +77,7 @@ final class S3Upload: ObjectUpload, @unchecked Sendable {
             id = try await begin()
             uploadID = id
         }
-        let body = count == pending.count ? pending : Array(pending[..<count])
+        let body = pending.first(count)
         let answer = try await client.call(
             "PUT", key: key, query: [("partNumber", String(etags.count + 1)), ("uploadId", id)],
             headers: client.settings.partHeaders, body: body)
@@ -88,7 +86,7 @@ final class S3Upload: ObjectUpload, @unchecked Sendable {
         }
         etags.append(etag)
         byteCount += count
-        if count == pending.count { pending = [] } else { pending.removeFirst(count) }
+        pending.drop(count)
     }
 
     private var objectHeaders: [(name: String, value: String)] {
@@ -106,10 +104,10 @@ final class S3Upload: ObjectUpload, @unchecked Sendable {
     func complete() async throws(ConnectError) {
         guard !isComplete else { return }
         guard let id = uploadID else {
-            _ = try await client.call("PUT", key: key, headers: objectHeaders, body: pending)
+            _ = try await client.call("PUT", key: key, headers: objectHeaders, body: pending.bytes)
             return finished()
         }
-        if !pending.isEmpty { try await part(pending.count) }
+        if pending.count > 0 { try await part(pending.count) }
         func escaped(_ text: String) -> String { text.replacing("&", with: "&amp;").replacing("\"", with: "&quot;") }
         let parts = etags.enumerated().map {
             "<Part><PartNumber>\($0.offset + 1)</PartNumber><ETag>\(escaped($0.element))</ETag></Part>"
@@ -131,7 +129,7 @@ final class S3Upload: ObjectUpload, @unchecked Sendable {
 
     private func finished() {
         isComplete = true
-        pending = []
+        pending = PendingBytes()
     }
 
     func abort() async {

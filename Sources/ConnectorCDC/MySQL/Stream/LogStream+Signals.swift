@@ -16,23 +16,13 @@ extension LogStream {
     /// Signals that did not come by the table, between groups.
     func takeSignals(_ inbox: SignalInbox) throws {
         guard !groupIsOpen, !isSkipping, passedUntil == nil, let incremental else { return }
-        if !hasBegun {
-            hasBegun = true
-            // What was under way goes on, also when the log has nothing to tell.
-            if incremental.isUnderWay { try proceed(incremental) }
-        }
-        while let signal = inbox.first {
+        try incremental.takeSignals(inbox) { signal in
             try self.signal(signal.id, signal.type, signal.data, isOuter: true)
-            if incremental.hasBlocking {
-                let offset = position.offset
-                var own = ownSource(position)
-                own.setThread(nil)
-                try incremental.runBlocking(source: own, offset: offset, end: offset, signalMark: signal.nextOffset)
-            }
-            context.setSignalMark(signal.nextOffset)
-            // Until here a connection that breaks leaves it for the next stream.
-            inbox.removeFirst()
-            // As with the original, rows are read before the next signal counts.
+        } place: {
+            var own = ownSource(position)
+            own.setThread(nil)
+            return (own, position.offset)
+        } proceed: {
             try proceed(incremental)
         }
     }

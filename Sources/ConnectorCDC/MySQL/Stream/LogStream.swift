@@ -35,7 +35,6 @@ final class LogStream {
     let incremental: IncrementalSnapshot<MySQLServer>?
     /// Before the group that asks for a blocking snapshot, while that is not done: a start reads the signal again.
     var held: LogPosition?
-    var hasBegun = false
     private let gtidFilter: GTIDFilter
     private var unknownTables: Set<TableID> = []
     private(set) var eventCount: Int64 = 0

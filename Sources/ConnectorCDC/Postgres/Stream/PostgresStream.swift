@@ -57,7 +57,6 @@ final class PostgresStream {
     private var held: PostgresPosition?
     /// Where the transaction was begun, or gone on with.
     private var begun: PostgresPosition
-    private var hasBegun = false
     /// Behind everything that has come.
     private(set) var received: Lsn
     private(set) var messageCount = 0
@@ -236,24 +235,14 @@ final class PostgresStream {
     /// Signals that did not come by the table, between transactions.
     func takeSignals(_ inbox: SignalInbox) throws {
         guard transaction == nil, let incremental else { return }
-        if !hasBegun {
-            hasBegun = true
-            // What was under way goes on, also when the log has nothing to tell.
-            if incremental.isUnderWay { try proceed(incremental) }
-        }
-        while let signal = inbox.first {
+        try incremental.takeSignals(inbox) { signal in
             try self.signal(signal.id, signal.type, signal.data, isOuter: true)
-            if incremental.hasBlocking {
-                var own = source
-                own.setPlace(position.lsn, lastCommit: position.lastCommit)
-                own.setTransaction(position.transaction)
-                let offset = position.offset
-                try incremental.runBlocking(source: own, offset: offset, end: offset, signalMark: signal.nextOffset)
-            }
-            context.setSignalMark(signal.nextOffset)
-            // Until here a connection that breaks leaves it for the next stream.
-            inbox.removeFirst()
-            // As with the original, rows are read before the next signal counts.
+        } place: {
+            var own = source
+            own.setPlace(position.lsn, lastCommit: position.lastCommit)
+            own.setTransaction(position.transaction)
+            return (own, position.offset)
+        } proceed: {
             try proceed(incremental)
         }
     }
